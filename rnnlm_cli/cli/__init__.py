@@ -1,0 +1,1 @@
+"""The commands: parse, load, call, print. torch is imported inside their bodies."""

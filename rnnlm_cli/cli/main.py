@@ -1,0 +1,77 @@
+"""rnnlm: the commands together, and what becomes of their errors."""
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from rnnlm_cli import __version__
+from rnnlm_cli.cli.generate import generate
+from rnnlm_cli.cli.info import info
+from rnnlm_cli.cli.score import score
+from rnnlm_cli.cli.train import train
+from rnnlm_cli.errors import RnnlmError
+
+STARTED = time.monotonic()  # the clock of `train --minutes` starts with the process
+
+app = typer.Typer(
+    name="rnnlm",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, score, generate, info):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"rnnlm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def rnnlm(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And exit.")
+    ] = False,
+) -> None:
+    """Recurrent language models: train on your own text, score sentences, write new text."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: without the program's name; None takes the process's own.
+    Returns: 0 done, 1 an error, 2 usage, 130 Ctrl-C, 141 a closed pipe, 143 SIGTERM.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # text is UTF-8 whatever the locale
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    try:
+        code = app(args=arguments, prog_name="rnnlm", standalone_mode=False)
+        sys.stdout.flush()
+        return code or 0
+    except RnnlmError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.TyperException as error:  # usage: an option or an argument that does not fit
+        if not error.message:  # no arguments: the help was shown
+            return 2
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return _fail(f"{message}. See 'rnnlm --help'", 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        # Nobody reads on: what is left in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"rnnlm: error: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,147 @@
+"""rnnlm score"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rnnlm_cli.cli.options import (
+    DEFAULT_MODEL,
+    DeviceOption,
+    EncodingOption,
+    ModelOption,
+    ThreadsOption,
+    open_model,
+)
+from rnnlm_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rnnlm_cli.language_model import LanguageModel
+    from rnnlm_cli.score.texts import TextScore
+
+STDIN = "-"
+
+
+def score(
+    texts: Annotated[list[str] | None, typer.Argument(
+        metavar="[SENTENCE]...", help="Sentences, or - for those on stdin; with --document files.",
+        show_default=False)] = None,
+    model: ModelOption = DEFAULT_MODEL,
+    file: Annotated[str | None, typer.Option(
+        "-f", "--file", help="Sentences, one a line; - is stdin.", show_default=False)] = None,
+    closing: Annotated[bool | None, typer.Option(
+        "--closing/--no-closing", help="Whether the end of the line is predicted too.",
+        show_default="as the model was trained: --closing for sentences")] = None,
+    tokens: Annotated[bool, typer.Option(
+        "--tokens", help="Every token too, with its surprisal in bits.")] = False,
+    document: Annotated[bool, typer.Option(
+        "--document", help="Whole files as running text, the state carried through.")] = False,
+    rows: Annotated[int | None, typer.Option(
+        help="With --document: cut it into so many rows, each warmed up on the 256 tokens before "
+        "it. Faster, and all but equal.", show_default="1")] = None,
+    reset_every: Annotated[int | None, typer.Option(
+        help="With --document: from the zero state again after so many tokens, the way "
+        "transformers are compared.", show_default="never")] = None,
+    encoding: EncodingOption = None,
+    json: Annotated[bool, typer.Option(
+        "--json", help="One JSON object a line: text (or file), nats (-ln p), log10_prob, "
+        "predicted_tokens, perplexity, bits_per_char, oov, unscored, closing, tokens.")] = False,
+    threads: ThreadsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Score sentences, or whole documents.
+
+    One line each on stdout: ln p, log10 p, predicted tokens, perplexity, bits per character (with
+    a * where unknown tokens hide the cost of their spelling), unknown tokens, whether the closing
+    line end counts, and the text. Perplexity is exp(-ln p / predicted tokens).
+    """
+    sources = [*(texts or []), *([file] if file is not None else [])]
+    _check(sources, texts or [], file, document, rows, reset_every, closing)
+    loaded = open_model(model, device=device, threads=threads)
+
+    from rnnlm_cli.score.formats import HEADER, Total, json_line, text_lines
+
+    if document:
+        scores = _documents(loaded, sources, rows or 1, reset_every, tokens, encoding)
+    else:
+        scores = loaded.score(
+            _sentences(loaded, texts or [], file, encoding), closing=closing, with_tokens=tokens
+        )
+    total = Total()
+    if not json:
+        print(HEADER, file=sys.stderr, flush=True)
+    for each in scores:
+        total.add(each)
+        lines = [json_line(each, document=document)] if json else text_lines(each)
+        for line in lines:
+            print(line)
+    sys.stdout.flush()
+    if not json and total.num_texts != 1:
+        print(total.line(), file=sys.stderr)
+
+
+def _check(
+    sources: list[str], texts: list[str], file: str | None, document: bool,
+    rows: int | None, reset_every: int | None, closing: bool | None,
+) -> None:
+    """Raise ConfigError naming every clash."""
+    problems = []
+    if not sources:
+        problems.append("SENTENCE: nothing given; a sentence, or -f FILE is needed")
+    if texts and file is not None and not document:
+        problems.append("-f and SENTENCE: given together; one of them is needed")
+    for option, value in (("--rows", rows), ("--reset-every", reset_every)):
+        if value is not None and not document:
+            problems.append(f"{option}: has no meaning without --document")
+        if value is not None and not 1 <= value <= 1 << 20:
+            problems.append(f"{option}: '{value}' given; a whole number from 1 to {1 << 20} is needed")
+    if document and closing:
+        problems.append("--closing and --document: given together; a document has no closing token")
+    if not document and any("\n" in text for text in texts):
+        problems.append(
+            "SENTENCE: holds a line end; one line each is needed. "
+            "Use -f FILE for many lines, or --document FILE for running text"
+        )
+    if problems:
+        raise ConfigError(". ".join(problems))
+
+
+def _sentences(
+    model: LanguageModel, texts: list[str], file: str | None, encoding: str | None
+) -> Iterator[str]:
+    from rnnlm_cli.text.reading import read_lines
+
+    if texts == [STDIN]:
+        texts, file = [], STDIN
+    if file is not None:
+        yield from read_lines(file, encoding=encoding or model.encoding)
+    for text in texts:
+        if Path(text).is_file():
+            _note(f"'{text}' is also a file: -f {text} scores its lines")
+        yield text
+
+
+def _documents(
+    model: LanguageModel, paths: list[str], rows: int, reset_every: int | None, tokens: bool,
+    encoding: str | None,
+) -> Iterator[TextScore]:
+    from rnnlm_cli.text.reading import read_text
+
+    if model.sentences:
+        _note(
+            "this model was trained on sentences, each from the zero state; a document carries "
+            "the state across them, which it has not learned"
+        )
+    for path in paths:
+        text = read_text(path, encoding=encoding or model.encoding)
+        yield model.score_document(
+            text, name=path, num_rows=rows, reset_every=reset_every, with_tokens=tokens
+        )
+
+
+def _note(text: str) -> None:
+    print(f"rnnlm: note: {text}", file=sys.stderr)

@@ -1,0 +1,32 @@
+"""Where the tensors live, and how the processor is set up."""
+
+import torch
+
+from rnnlm_cli.errors import ConfigError
+
+
+def prepare(*, device: str | None, threads: int | None) -> torch.device:
+    """Set up threads and denormals, and choose the device: CUDA where there is one.
+
+    To be called before any other tensor work: changing the number of threads later could change
+    how a sum is split, and with it the last bit of a result.
+
+    Raises: ConfigError for a device that this machine does not have (its own are named), and for
+        a number of threads below 1.
+    """
+    if threads is not None:
+        if not 1 <= threads <= 4096:
+            raise ConfigError(
+                f"--threads: '{threads}' given; a whole number from 1 to 4096 is needed"
+            )
+        torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # states that fade to 1e-40 would slow a step many times over
+    available = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if device is None:
+        return torch.device(available[min(1, len(available) - 1)])
+    name = "cuda:0" if device == "cuda" else device
+    if name not in available:
+        raise ConfigError(
+            f"--device: '{device}' is not on this machine; it has {', '.join(available)}"
+        )
+    return torch.device(name)

@@ -1,0 +1,257 @@
+"""The cells over a whole window: forward, and backpropagation through time, by hand.
+
+`cells.py` defines what is computed; here the same equations run over T steps without autograd
+recording each of them. Every backward pass has one shape: all that depends only on the forward
+pass (the derivative factors) is computed for the whole window at once, so that a step back in
+time is one or two products by those factors and one by the recurrent matrix; the gradient of the
+weights is then a single product over all T.
+
+Legend: T time, B batch, E input size, H hidden size, G = (number of gates) * H.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import linear
+
+from rnnlm_cli.config import CellName
+from rnnlm_cli.nn.cells import CELLS, State, initialise
+
+
+class _Steps:
+    """Which steps of a window reset some row, and how to zero those rows of a tensor."""
+
+    def __init__(self, resets_TB: Tensor | None) -> None:
+        self.resets_TB = resets_TB
+        self.any_T = [] if resets_TB is None else resets_TB.any(dim=1).tolist()
+
+    def clear(self, t: int, tensor_BH: Tensor) -> Tensor:
+        """The tensor with the rows zeroed whose state is reset before step t."""
+        if self.resets_TB is None or not self.any_T[t]:
+            return tensor_BH
+        return tensor_BH.masked_fill(self.resets_TB[t, :, None], 0)
+
+    def entering(self, first_BH: Tensor, after_TBH: Tensor) -> Tensor:
+        """The state that entered each step, resets applied, from the one each step left."""
+        before_TBH = torch.cat([first_BH[None], after_TBH[:-1]])
+        if self.resets_TB is not None:
+            before_TBH.masked_fill_(self.resets_TB[:, :, None], 0)
+        return before_TBH
+
+
+def _weight_gradients(grad_TBG: Tensor, h_in_TBH: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of weight_hh and bias_hh from those of W_hh h + b_hh at every step."""
+    return grad_TBG.flatten(0, 1).t() @ h_in_TBH.flatten(0, 1), grad_TBG.sum(dim=(0, 1))
+
+
+class _Elman(torch.autograd.Function):
+    """h_t = f(x_t + W h_{t-1} + b); back: d_t = f'(h_t) * (dy_t + W^T d_{t+1})."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, gates_x: Tensor, weight: Tensor, bias: Tensor, resets: Tensor | None,
+        relu: bool, h: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        steps, first_BH = _Steps(resets), h
+        gates_TBH = gates_x + bias
+        weight_t = weight.t().contiguous()  # a product by the view is up to four times slower
+        for t, out_BH in enumerate(gates_TBH.unbind()):
+            out_BH.addmm_(steps.clear(t, h), weight_t)
+            h = out_BH.relu_() if relu else out_BH.tanh_()
+        ctx.save_for_backward(weight, resets, first_BH, gates_TBH)
+        ctx.relu = relu
+        return gates_TBH, h.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy_TBH: Tensor, dh_BH: Tensor) -> tuple[Tensor | None, ...]:
+        weight, resets, first_BH, y_TBH = ctx.saved_tensors
+        steps = _Steps(resets)
+        grad_TBH = (y_TBH > 0).to(y_TBH.dtype) if ctx.relu else 1 - y_TBH * y_TBH
+        for t in reversed(range(len(y_TBH))):
+            d_BH = grad_TBH[t].mul_(dh_BH + dy_TBH[t])
+            dh_BH = steps.clear(t, d_BH @ weight)
+        dweight, dbias = _weight_gradients(grad_TBH, steps.entering(first_BH, y_TBH))
+        return grad_TBH, dweight, dbias, None, None, dh_BH
+
+
+class _GRU(torch.autograd.Function):
+    """Back: dr, dz, dn are the arriving dh times a factor each; r scales dn on its way to W_hn."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, gates_x: Tensor, weight: Tensor, bias: Tensor, resets: Tensor | None, h: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        steps, first_BH, size = _Steps(resets), h, weight.shape[1]
+        gates_TBG = gates_x.clone()  # becomes r, z, n
+        candidate_TBH = torch.empty_like(gates_x[..., :size])  # W_hn h + b_hn
+        y_TBH = torch.empty_like(candidate_TBH)
+        weight_t = weight.t().contiguous()  # a product by the view is up to four times slower
+        for t, gates_BG in enumerate(gates_TBG.unbind()):
+            h = steps.clear(t, h)
+            product_BG = torch.addmm(bias, h, weight_t)
+            candidate_TBH[t] = product_BG[:, 2 * size :]
+            rz_BG = gates_BG[:, : 2 * size].add_(product_BG[:, : 2 * size]).sigmoid_()
+            n_BH = gates_BG[:, 2 * size :].addcmul_(rz_BG[:, :size], candidate_TBH[t]).tanh_()
+            h = torch.lerp(n_BH, h, rz_BG[:, size:], out=y_TBH[t])
+        ctx.save_for_backward(weight, resets, first_BH, gates_TBG, candidate_TBH, y_TBH)
+        return y_TBH, h.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy_TBH: Tensor, dh_BH: Tensor) -> tuple[Tensor | None, ...]:
+        weight, resets, first_BH, gates_TBG, candidate_TBH, y_TBH = ctx.saved_tensors
+        steps = _Steps(resets)
+        r, z, n = gates_TBG.chunk(3, dim=2)
+        h_in_TBH = steps.entering(first_BH, y_TBH)
+        n_factor = (1 - z) * (1 - n * n)
+        r_factor = n_factor * candidate_TBH * r * (1 - r)
+        z_factor = (h_in_TBH - n) * z * (1 - z)
+        grad_TB3H = torch.stack([r_factor, z_factor, n_factor * r], dim=2)
+        arriving_TBH = torch.empty_like(y_TBH)
+        for t in reversed(range(len(y_TBH))):
+            d_BH = torch.add(dh_BH, dy_TBH[t], out=arriving_TBH[t])
+            step_B3H = grad_TB3H[t].mul_(d_BH[:, None])
+            dh_BH = steps.clear(t, torch.addmm(d_BH * z[t], step_B3H.flatten(1), weight))
+        grad_h_TBG = grad_TB3H.flatten(2)
+        grad_x_TBG = grad_h_TBG.clone()
+        torch.mul(arriving_TBH, n_factor, out=grad_x_TBG[..., 2 * weight.shape[1] :])
+        dweight, dbias = _weight_gradients(grad_h_TBG, h_in_TBH)
+        return grad_x_TBG, dweight, dbias, None, dh_BH
+
+
+class _LSTM(torch.autograd.Function):
+    """Back: do is dh times a factor, and di, df, dg are dc times one each."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, gates_x: Tensor, weight: Tensor, bias: Tensor, resets: Tensor | None,
+        h: Tensor, c: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        steps, first, size = _Steps(resets), (h, c), weight.shape[1]
+        gates_TBG = gates_x + bias  # becomes i, f, g, o
+        y_TBH = torch.empty_like(gates_TBG[..., :size])
+        c_TBH, tanh_c_TBH = torch.empty_like(y_TBH), torch.empty_like(y_TBH)
+        weight_t = weight.t().contiguous()  # a product by the view is up to four times slower
+        for t, gates_BG in enumerate(gates_TBG.unbind()):
+            gates_BG.addmm_(steps.clear(t, h), weight_t)
+            gates_BG[:, : 2 * size].sigmoid_()
+            i, f, g, o = gates_BG.split(size, dim=1)
+            g.tanh_()
+            o.sigmoid_()
+            c = torch.mul(f, steps.clear(t, c), out=c_TBH[t]).addcmul_(i, g)
+            h = torch.mul(o, torch.tanh(c, out=tanh_c_TBH[t]), out=y_TBH[t])
+        ctx.save_for_backward(weight, resets, *first, gates_TBG, c_TBH, tanh_c_TBH, y_TBH)
+        return y_TBH, h.clone(), c.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any, dy_TBH: Tensor, dh_BH: Tensor, dc_BH: Tensor
+    ) -> tuple[Tensor | None, ...]:
+        weight, resets, h, c, gates_TBG, c_TBH, tanh_c_TBH, y_TBH = ctx.saved_tensors
+        steps = _Steps(resets)
+        i, f, g, o = gates_TBG.chunk(4, dim=2)
+        grad_TB4H = torch.stack(
+            [
+                g * i * (1 - i),
+                steps.entering(c, c_TBH) * f * (1 - f),
+                i * (1 - g * g),
+                tanh_c_TBH * o * (1 - o),
+            ],
+            dim=2,
+        )
+        c_factor_TBH = o * (1 - tanh_c_TBH * tanh_c_TBH)
+        for t in reversed(range(len(y_TBH))):
+            dh_BH = dh_BH + dy_TBH[t]
+            dc_BH = torch.addcmul(dc_BH, dh_BH, c_factor_TBH[t])
+            step_B4H = grad_TB4H[t]
+            step_B4H[:, :3].mul_(dc_BH[:, None])
+            step_B4H[:, 3].mul_(dh_BH)
+            dh_BH = steps.clear(t, step_B4H.flatten(1) @ weight)
+            dc_BH = steps.clear(t, dc_BH.mul_(f[t]))
+        grad_TBG = grad_TB4H.flatten(2)
+        dweight, dbias = _weight_gradients(grad_TBG, steps.entering(h, y_TBH))
+        return grad_TBG, dweight, dbias, None, dh_BH, dc_BH
+
+
+class RecurrentLayer(nn.Module):
+    """A layer of one kind of cell, run over a window of T steps.
+
+    Args:
+        cell: "elman_tanh", "elman_relu", "gru" or "lstm" (equations: `rnnlm_cli.nn.cells`).
+        input_size: E.
+        hidden_size: H.
+        generator: draws the first weights; None takes PyTorch's global one.
+
+    Parameters, as torch.nn names, shapes and orders them: weight_ih (G, E), weight_hh (G, H),
+    bias_ih (G,), bias_hh (G,).
+    """
+
+    def __init__(
+        self,
+        cell: CellName,
+        input_size: int,
+        hidden_size: int,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.cell, self.input_size, self.hidden_size = cell, input_size, hidden_size
+        gates_size = CELLS[cell].num_gates * hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(gates_size, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(gates_size, hidden_size))
+        self.bias_ih = nn.Parameter(torch.empty(gates_size))
+        self.bias_hh = nn.Parameter(torch.empty(gates_size))
+        if not self.weight_hh.is_meta:
+            initialise(
+                cell, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, generator
+            )
+
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first step: zeros, a (B, H) tensor each."""
+        return tuple(
+            self.weight_hh.new_zeros(batch_size, self.hidden_size)
+            for _ in range(CELLS[self.cell].num_states)
+        )
+
+    def forward(
+        self, x_TBE: Tensor, state: State, resets_TB: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Run T steps.
+
+        Args:
+            x_TBE: inputs, time first.
+            state: (h_BH,), or (h_BH, c_BH) for the LSTM.
+            resets_TB: where true, the state becomes zero before that input is read.
+
+        Returns: (y_TBH, state): the outputs of all steps and the state after the last.
+        Raises: ValueError where the shapes do not fit each other.
+        """
+        self._check(x_TBE, state, resets_TB)
+        gates_x_TBG = linear(x_TBE, self.weight_ih, self.bias_ih)
+        recurrent = (gates_x_TBG, self.weight_hh, self.bias_hh, resets_TB)
+        if self.cell == "lstm":
+            y_TBH, *after = _LSTM.apply(*recurrent, *state)
+        elif self.cell == "gru":
+            y_TBH, *after = _GRU.apply(*recurrent, *state)
+        else:
+            y_TBH, *after = _Elman.apply(*recurrent, self.cell == "elman_relu", *state)
+        return y_TBH, tuple(after)
+
+    def _check(self, x_TBE: Tensor, state: State, resets_TB: Tensor | None) -> None:
+        if x_TBE.dim() != 3 or x_TBE.shape[0] == 0 or x_TBE.shape[2] != self.input_size:
+            raise ValueError(
+                f"x_TBE is {tuple(x_TBE.shape)}; (T, B, {self.input_size}) with T >= 1 is needed"
+            )
+        batch_size = x_TBE.shape[1]
+        wanted = [(batch_size, self.hidden_size)] * CELLS[self.cell].num_states
+        given = [tuple(tensor.shape) for tensor in state]
+        if given != wanted:
+            raise ValueError(f"state is {given}; {wanted} is needed by cell '{self.cell}'")
+        if resets_TB is not None and resets_TB.shape != x_TBE.shape[:2]:
+            raise ValueError(
+                f"resets_TB is {tuple(resets_TB.shape)}; {tuple(x_TBE.shape[:2])} is needed"
+            )

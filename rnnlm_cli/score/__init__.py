@@ -1,0 +1,1 @@
+"""Nats of given text."""

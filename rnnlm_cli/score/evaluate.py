@@ -1,0 +1,141 @@
+"""The only evaluator in the project: nats of packed sentences and of running text.
+
+Legend: T time, B batch (rows), N stream length, L row length.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from rnnlm_cli.config import BOUNDARY_ID
+from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.windows import (
+    WARM_UP,
+    Ids,
+    Rows,
+    document_rows,
+    evaluation_window,
+    packed_rows,
+)
+
+Nats = NDArray[np.float64]
+
+MOST_LOGITS = 1 << 22  # numbers at once: 16 MiB of float32
+MOST_ROWS = 64
+LONGEST_WINDOW = 256
+
+
+@torch.inference_mode()
+def nats_of_rows(network: RecurrentNetwork, rows: Rows) -> Nats:
+    """-ln p of every target of every row, (L, B), state carried from window to window.
+
+    Returns: float64; infinity for an unknown token where training held none.
+    """
+    length, batch_size = rows.targets_LB.shape
+    nats_LB = np.empty((length, batch_size))
+    window_size = MOST_LOGITS // (batch_size * network.config.vocab_size)
+    window_size = min(max(window_size, 1), LONGEST_WINDOW)
+    state = network.initial_state(batch_size)
+    for begin in range(0, length, window_size):
+        end = min(begin + window_size, length)
+        window = evaluation_window(rows, begin, end)
+        inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
+        logits_TBV, state = network(inputs_TB, state, resets_TB)
+        nats_M = cross_entropy(logits_TBV.flatten(0, 1), targets_TB.flatten(), reduction="none")
+        nats_LB[begin:end] = nats_M.view_as(targets_TB).double().cpu().numpy()
+    return nats_LB
+
+
+def sentence_nats(network: RecurrentNetwork, sentences: Sequence[Ids]) -> list[Nats]:
+    """-ln p of every token of every sentence, each from the zero state.
+
+    Args:
+        sentences: what is predicted of each, its closing boundary included if it counts. Many
+            lie packed in one batch; what stands beside a sentence does not change its score.
+    """
+    if not sentences:
+        return []
+    rows, slots = packed_rows(sentences, most_rows=MOST_ROWS)
+    nats_LB = nats_of_rows(network, rows)
+    return [
+        nats_LB[slot.begin : slot.begin + len(sentence), slot.row]
+        for slot, sentence in zip(slots, sentences, strict=True)
+    ]
+
+
+def document_nats(
+    network: RecurrentNetwork, tokens_N: Ids, *, num_rows: int = 1, reset_every: int | None = None
+) -> Nats:
+    """-ln p of every token of a running text, from the zero state on, state carried.
+
+    Args:
+        num_rows: 1 reads one stream, exactly. More cut it into that many rows, each warmed up on
+            the 256 tokens before it: faster, and all but equal.
+        reset_every: cold windows instead: the zero state again after so many tokens.
+    """
+    stride = reset_every or 1
+    if reset_every is not None and num_rows == 1:
+        num_rows = MOST_ROWS  # cold windows do not depend on each other
+    size = -(-len(tokens_N) // num_rows)
+    size = -(-size // stride) * stride
+    rows = document_rows(
+        tokens_N,
+        range(0, len(tokens_N), size),
+        size,
+        warm_up=0 if num_rows == 1 or reset_every is not None else WARM_UP,
+        reset_every=reset_every,
+    )
+    return nats_of_rows(network, rows).T[rows.counted_LB.T]
+
+
+def split_sentences(tokens_N: Ids) -> list[Ids]:
+    """The lines of a stream, each with the boundary that closes it."""
+    ends = np.flatnonzero(tokens_N == BOUNDARY_ID) + 1
+    sentences = np.split(tokens_N, ends)
+    return sentences if len(sentences[-1]) else sentences[:-1]
+
+
+def mean_nats(
+    network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, most_tokens: int | None = None
+) -> float:
+    """Mean -ln p of the tokens of a stream: what a model is selected by.
+
+    Running text is read in warmed rows, sentences are packed; a token that has no probability
+    (unknown, where training held none) is left out.
+
+    Args:
+        most_tokens: about how many tokens to read at most, warm-up included, spread evenly over
+            the stream; None reads all.
+    """
+    if sentences:
+        lines = split_sentences(tokens_N)
+        if most_tokens is not None:
+            lines = lines[:: max(1, -(-len(tokens_N) // most_tokens))]
+        nats = np.concatenate(_in_batches(network, lines))
+    else:
+        nats = _warmed_nats(network, tokens_N, most_tokens or len(tokens_N))
+    nats = nats[np.isfinite(nats)]
+    return float(nats.mean()) if len(nats) else 0.0
+
+
+def _in_batches(network: RecurrentNetwork, sentences: list[Ids]) -> list[Nats]:
+    """`sentence_nats` of many sentences, some at a time."""
+    batch_size = 4096
+    nats: list[Nats] = []
+    for begin in range(0, len(sentences), batch_size):
+        nats += sentence_nats(network, sentences[begin : begin + batch_size])
+    return nats
+
+
+def _warmed_nats(network: RecurrentNetwork, tokens_N: Ids, most_tokens: int) -> Nats:
+    num_read = min(len(tokens_N), most_tokens)
+    num_rows = min(MOST_ROWS, max(1, num_read // (4 * WARM_UP)))
+    if num_read == len(tokens_N):
+        return document_nats(network, tokens_N, num_rows=num_rows)
+    size = max(1, num_read // num_rows - WARM_UP)
+    starts = [len(tokens_N) * row // num_rows for row in range(num_rows)]
+    rows = document_rows(tokens_N, starts, size, warm_up=WARM_UP, reset_every=None)
+    return nats_of_rows(network, rows).T[rows.counted_LB.T]

@@ -1,0 +1,143 @@
+"""Texts -> tokens -> nats -> a score each, with its denominators."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
+from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.score.evaluate import Nats, document_nats, sentence_nats
+from rnnlm_cli.text.vocabulary import BOUNDARY, Vocabulary
+
+BATCH_CHARACTERS = 1 << 18  # of text scored at once: bounds the memory
+BATCH_SENTENCES = 4096
+
+
+@dataclass(frozen=True)
+class TokenScore:
+    """One token and its surprisal; `nats` is None where it has no probability (unscored)."""
+
+    token: str
+    nats: float | None
+    oov: bool
+
+
+@dataclass(frozen=True)
+class TextScore:
+    """The score of a sentence, or of a document.
+
+    Args:
+        text: the sentence, or the path of the document.
+        nats: -ln p, summed over the predicted tokens.
+        predicted_tokens: how many tokens that sum has; the closing boundary is one if it counts.
+        num_characters: of the original text, the closing newline included if it counts.
+        oov: unknown tokens, scored as <unk> where the model has learned a probability for it.
+        unscored: unknown tokens that have none: left out of `nats` and `predicted_tokens`.
+        closing: whether the closing boundary counts.
+        oov_nats: the part of `nats` that is due to unknown tokens.
+        tokens: every token.
+    """
+
+    text: str
+    nats: float
+    predicted_tokens: int
+    num_characters: int
+    oov: int
+    unscored: int
+    closing: bool
+    oov_nats: float
+    tokens: Sequence[TokenScore] = ()
+
+    @property
+    def log10_prob(self) -> float:
+        """log10 p."""
+        return -self.nats / math.log(10)
+
+    @property
+    def perplexity(self) -> float | None:
+        """exp(nats / predicted tokens); None where nothing was predicted."""
+        return perplexity(self.nats, self.predicted_tokens)
+
+    @property
+    def bits_per_character(self) -> float | None:
+        """Bits per character of the original text; None where it has none.
+
+        Unknown tokens hide the cost of spelling them: with oov above 0 it is too low.
+        """
+        return self.nats / math.log(2) / self.num_characters if self.num_characters else None
+
+
+def perplexity(nats: float, num_tokens: int) -> float | None:
+    """exp(nats / tokens); None where there are none."""
+    return math.exp(min(nats / num_tokens, 700)) if num_tokens else None
+
+
+def score_sentences(
+    network: RecurrentNetwork, vocabulary: Vocabulary, texts: Iterable[str], *,
+    closing: bool, with_tokens: bool = False,
+) -> Iterator[TextScore]:
+    """Score texts one by one, each from a reset boundary, in order; memory stays bounded.
+
+    Args:
+        texts: sentences without newlines.
+        closing: whether the closing boundary is predicted too.
+        with_tokens: whether to give the score of every token.
+    """
+    ending = BOUNDARY if closing else ""
+    for batch in _batches(texts):
+        wholes = [text + ending for text in batch]
+        ids = [vocabulary.encode(whole) for whole in wholes]
+        all_nats = sentence_nats(network, ids)
+        for text, whole, tokens_N, nats_N in zip(batch, wholes, ids, all_nats, strict=True):
+            tokens = vocabulary.split(whole) if with_tokens else None
+            yield _text_score(text, len(whole), tokens_N == UNKNOWN_ID, nats_N, closing, tokens)
+
+
+def score_document(
+    network: RecurrentNetwork, vocabulary: Vocabulary, name: str, text: str, *,
+    num_rows: int = 1, reset_every: int | None = None, with_tokens: bool = False,
+) -> TextScore:
+    """Score a running text as one stream; see `document_nats`. Every token is predicted."""
+    tokens_N = vocabulary.encode(text)
+    nats_N = np.empty(0)
+    if len(tokens_N):
+        nats_N = document_nats(network, tokens_N, num_rows=num_rows, reset_every=reset_every)
+    tokens = vocabulary.split(text) if with_tokens else None
+    return _text_score(name, len(text), tokens_N == UNKNOWN_ID, nats_N, False, tokens)
+
+
+def _text_score(
+    text: str, num_characters: int, unknown_N: np.ndarray, nats_N: Nats, closing: bool,
+    tokens: list[str] | None,
+) -> TextScore:
+    scored_N = np.isfinite(nats_N)
+    return TextScore(
+        text=text,
+        nats=float(nats_N[scored_N].sum()),
+        predicted_tokens=int(scored_N.sum()),
+        num_characters=num_characters,
+        oov=int(unknown_N.sum()),
+        unscored=int((~scored_N).sum()),
+        closing=closing,
+        oov_nats=float(nats_N[scored_N & unknown_N].sum()),
+        tokens=[
+            TokenScore(token, float(nats) if math.isfinite(nats) else None, bool(oov))
+            for token, nats, oov in zip(tokens or (), nats_N, unknown_N, strict=False)
+        ],
+    )
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Lists of texts, bounded in number and, but for one long text, in characters."""
+    iterator, batch, size = iter(texts), [], 0
+    for text in iterator:
+        batch.append(text)
+        size += len(text) + 1
+        if size >= BATCH_CHARACTERS or len(batch) == BATCH_SENTENCES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

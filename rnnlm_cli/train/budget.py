@@ -1,0 +1,107 @@
+"""Minutes into steps: a short calibration before step 1, corrected at validations."""
+
+import copy
+import time
+from dataclasses import dataclass
+
+from rnnlm_cli.config import TrainConfig
+from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.score.evaluate import mean_nats
+from rnnlm_cli.text.stream import Corpus
+from rnnlm_cli.train.loop import make_optimizer, train_step
+from rnnlm_cli.train.schedule import FEWEST_VALIDATED, VALIDATION_SHARE, Plan
+from rnnlm_cli.train.state import TrainState
+from rnnlm_cli.windows import TrainingRows
+
+CALIBRATION_PART = 0.01  # of the budget, for timing steps
+CALIBRATION_MOST = 2.0  # seconds
+CALIBRATION_TOKENS, CALIBRATION_LOGITS = 1 << 14, 1 << 26  # evaluated at most
+FINAL_MOST = 0.1  # of the budget, for the last validation and the test
+TOLERANCE = 0.05  # of what is left of the budget
+LAST_WORDS = 0.2  # seconds, for writing the model and saying how it went
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a token costs, in seconds."""
+
+    training: float
+    evaluation: float
+
+
+class Budget:
+    """The minutes of a run, the clock starting with the process.
+
+    Args:
+        minutes: how many.
+        started: `time.monotonic()` when the process began.
+    """
+
+    def __init__(self, minutes: float, started: float) -> None:
+        self.seconds = 60 * minutes
+        self._end = started + self.seconds
+        self._mark = (0, time.monotonic())  # (step, time) of the last validation
+
+    def left(self) -> float:
+        """Seconds until the end."""
+        return self._end - time.monotonic()
+
+    def final_tokens(self, corpus: Corpus, speed: Speed) -> tuple[int, int]:
+        """How many validation and test tokens the last evaluation reads: all that fit."""
+        wanted = [len(corpus.valid.tokens_N), len(corpus.test.tokens_N) if corpus.test else 0]
+        fitting = FINAL_MOST * self.seconds / speed.evaluation / sum(wanted)
+        valid, test = (max(FEWEST_VALIDATED, int(min(fitting, 1) * tokens)) for tokens in wanted)
+        return valid, test
+
+    def plan(self, speed: Speed, *, tokens_per_step: int, final_tokens: int) -> Plan:
+        """As many steps as fit, validations and the last evaluation included."""
+        self._reserve = final_tokens * speed.evaluation + LAST_WORDS
+        per_token = speed.training + VALIDATION_SHARE * speed.evaluation
+        steps = (self.left() - self._reserve) / (per_token * tokens_per_step)
+        self._mark = (0, time.monotonic())
+        return Plan(max(1, int(steps)), tokens_per_step)
+
+    def correct(self, plan: Plan, step: int) -> bool:
+        """Move the plan's end where it would miss the budget by more than 5 %.
+
+        Returns: whether it was moved.
+        """
+        marked_step, marked_at = self._mark
+        now = time.monotonic()
+        self._mark = (step, now)
+        seconds_a_step = (now - marked_at) / max(step - marked_step, 1)
+        left = self.left() - self._reserve
+        projected = seconds_a_step * (plan.total_steps - step)
+        near = TOLERANCE * self.seconds * (1 - plan.progress(step))
+        if step >= plan.total_steps or abs(projected - left) <= near:
+            return False
+        plan.correct(step, step + max(0, int(left / seconds_a_step)))
+        return True
+
+
+def measure_speed(
+    network: RecurrentNetwork,
+    rows: TrainingRows,
+    corpus: Corpus,
+    config: TrainConfig,
+    *,
+    sentences: bool,
+    budget_seconds: float,
+) -> Speed:
+    """Time some steps on a copy of the network, and an evaluation; nothing is changed."""
+    allowed = min(CALIBRATION_MOST, CALIBRATION_PART * budget_seconds)
+    trial = copy.deepcopy(network)
+    optimizer = make_optimizer(trial, config)
+    state = TrainState(trial.initial_state(rows.batch_size))
+    durations: list[float] = []
+    while len(durations) < 3 or sum(durations) < allowed:
+        before = time.perf_counter()
+        train_step(trial, optimizer, rows, config, state, 0.0)
+        durations.append(time.perf_counter() - before)
+    training = sorted(durations)[len(durations) // 2] / (rows.batch_size * rows.bptt)
+
+    read = max(FEWEST_VALIDATED, min(CALIBRATION_TOKENS, CALIBRATION_LOGITS // len(corpus.vocabulary)))
+    before = time.perf_counter()
+    mean_nats(network, corpus.valid.tokens_N, sentences=sentences, most_tokens=read)
+    seconds = time.perf_counter() - before
+    return Speed(training, seconds / min(read, len(corpus.valid.tokens_N)))

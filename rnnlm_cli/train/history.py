@@ -1,0 +1,81 @@
+"""What a run shows on stderr: a bar on a terminal, else one plain line a report."""
+
+import math
+import sys
+import time
+
+from tqdm import tqdm
+
+from rnnlm_cli.train.schedule import Plan
+from rnnlm_cli.train.state import TrainState
+
+REFRESH_SECONDS = 0.25
+
+
+class Progress:
+    """Step, epoch, loss, validation loss and perplexity, tokens per second, time left."""
+
+    def __init__(self) -> None:
+        self.on_terminal = sys.stderr.isatty()
+        self._bar: tqdm[None] | None = None
+        self._validation = "no validation yet"
+        self._started = self._refreshed = time.monotonic()
+
+    def say(self, line: str) -> None:
+        """A line for the person at the terminal, above the bar."""
+        if self._bar is None:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            self._bar.write(line, file=sys.stderr)
+
+    def start(self, plan: Plan) -> None:
+        """Training begins."""
+        self._started = time.monotonic()
+        if self.on_terminal:
+            self._bar = tqdm(
+                total=plan.total_steps,
+                unit="step",
+                dynamic_ncols=True,
+                bar_format="{percentage:3.0f}% {n_fmt}/{total_fmt} {bar:12} {desc} {remaining} left",
+            )
+
+    def step(self, plan: Plan, state: TrainState) -> None:
+        """A step was taken."""
+        now = time.monotonic()
+        if self._bar is None or now - self._refreshed < REFRESH_SECONDS:
+            return
+        self._refreshed = now
+        self._bar.total, self._bar.n = plan.total_steps, state.step
+        self._bar.set_description_str(f"{self._figures(plan, state)}", refresh=False)
+        self._bar.refresh()
+
+    def validated(self, plan: Plan, state: TrainState, nats: float) -> None:
+        """A validation was taken."""
+        self._validation = f"valid {nats:.4f} (ppl {_perplexity(nats):.4g})"
+        if self._bar is None:
+            self.say(f"step {state.step}/{plan.total_steps}  {self._figures(plan, state)}")
+        else:
+            self._refreshed = 0.0
+            self.step(plan, state)
+
+    def stop(self) -> None:
+        """Training is over: the bar goes."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _figures(self, plan: Plan, state: TrainState) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-9)
+        speed = state.step * plan.tokens_per_step / seconds
+        figures = (
+            f"epoch {state.position.epoch + 1}  loss {state.loss:.4f}  {self._validation}  "
+            f"{speed:,.0f} tokens/s"
+        )
+        if self._bar is None:
+            left = seconds / max(state.step, 1) * (plan.total_steps - state.step)
+            figures += f"  {left:.0f} s left"
+        return figures
+
+
+def _perplexity(nats: float) -> float:
+    return math.exp(min(nats, 700))

@@ -1,0 +1,240 @@
+"""Token streams laid in rows, and the windows cut from them. No padding, no sorting.
+
+What a row predicts is a run of the stream, its targets; the input at each position is the target
+before it:
+
+    targets   t0  t1  t2  t3  t4 ...
+    inputs    #   t0  t1  #   t3 ...      # the boundary, read with a zero state
+    resets    1   0   0   1   0  ...
+
+A reset position reads the boundary in place of the token before it; its target stays. Every row
+begins with one. So many texts can lie in one row, and training, validation and scoring read the
+same kind of windows.
+
+Legend: T time, B batch (rows), N stream length, L row length.
+"""
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rnnlm_cli.config import BOUNDARY_ID
+from rnnlm_cli.nn.randomness import generator
+
+Ids = NDArray[np.int32]
+Bools = NDArray[np.bool_]
+
+RUNNING_RESET_EVERY = 1000  # tokens, on average
+WARM_UP = 256  # tokens read before a row counts
+ALIGNED_MOST = 0.5  # of a row may be lost by beginning rows at sentence starts
+
+
+class Window(NamedTuple):
+    """Three (T, B) tensors: int64, int64 and bool."""
+
+    inputs_TB: Tensor
+    targets_TB: Tensor
+    resets_TB: Tensor
+
+
+class Position(NamedTuple):
+    """Where the next window begins."""
+
+    epoch: int
+    index: int
+
+
+@dataclass(frozen=True)
+class ResetRule:
+    """The probability of a reset at a boundary that is read, and at any position.
+
+    A model that never met the zero state inside its text would be scored and sampled from a state
+    that it does not know.
+    """
+
+    at_boundary: float
+    anywhere: float
+
+    @classmethod
+    def of(cls, tokens_N: Ids, *, sentences: bool) -> "ResetRule":
+        """Every boundary for sentences; for running text every 1000 tokens on average.
+
+        There the resets fall on boundaries, unless lines are longer than that.
+        """
+        if sentences:
+            return cls(1.0, 0.0)
+        num_boundaries = int((tokens_N == BOUNDARY_ID).sum())
+        if num_boundaries * RUNNING_RESET_EVERY < len(tokens_N):
+            return cls(0.0, 1 / RUNNING_RESET_EVERY)
+        return cls(len(tokens_N) / num_boundaries / RUNNING_RESET_EVERY, 0.0)
+
+
+class TrainingRows:
+    """A token stream in B contiguous rows, read in order, T tokens of each at a time.
+
+    An epoch begins at a random offset below T, so that windows are not cut at the same places
+    twice; what is left over at its end is dropped. For sentences, rows begin where sentences do.
+
+    Args:
+        tokens_N: the stream.
+        batch_size: B.
+        bptt: T.
+        sentences: whether every boundary ends a text of its own.
+        seed: what offsets and resets are drawn from.
+    """
+
+    def __init__(
+        self, tokens_N: Ids, *, batch_size: int, bptt: int, sentences: bool, seed: int
+    ) -> None:
+        self.tokens_N, self.batch_size, self.bptt, self.seed = tokens_N, batch_size, bptt, seed
+        self.rule = ResetRule.of(tokens_N, sentences=sentences)
+        self._begins_N = None  # where sentences begin
+        if sentences:
+            self._begins_N = np.concatenate([[0], np.flatnonzero(tokens_N == BOUNDARY_ID) + 1])
+        self._epoch = -1
+        self._starts_B, self._num_windows = self._lay(0)
+
+    def num_windows(self, epoch: int) -> int:
+        """How many windows an epoch has. It can vary a little, with the offset."""
+        return self._lay(epoch)[1]
+
+    def window(self, position: Position, step: int) -> tuple[Window, Position]:
+        """The window at a position, and the position after it. `step` seeds its resets."""
+        if position.epoch != self._epoch:
+            self._starts_B, self._num_windows = self._lay(position.epoch)
+            self._epoch = position.epoch
+        begins_B = self._starts_B + position.index * self.bptt
+        targets_TB = torch.from_numpy(
+            self.tokens_N[begins_B + np.arange(self.bptt)[:, None]].astype(np.int64)
+        )
+        before_1B = torch.from_numpy(self.tokens_N[begins_B - 1].astype(np.int64))[None]
+        inputs_TB = torch.cat([before_1B, targets_TB[:-1]])
+        resets_TB = self._resets(inputs_TB, step)
+        if position.index == 0:
+            resets_TB[0] = True
+        inputs_TB.masked_fill_(resets_TB, BOUNDARY_ID)
+        after = Position(position.epoch, position.index + 1)
+        if after.index == self._num_windows:
+            after = Position(position.epoch + 1, 0)
+        return Window(inputs_TB, targets_TB, resets_TB), after
+
+    def _resets(self, inputs_TB: Tensor, step: int) -> Tensor:
+        if self.rule.at_boundary == 1:
+            return inputs_TB == BOUNDARY_ID
+        chance_TB = torch.rand(inputs_TB.shape, generator=generator(self.seed, "resets", step))
+        if self.rule.anywhere:
+            return chance_TB < self.rule.anywhere
+        return (inputs_TB == BOUNDARY_ID) & (chance_TB < self.rule.at_boundary)
+
+    def _lay(self, epoch: int) -> tuple[NDArray[np.int64], int]:
+        """The first target of each row, and the number of windows."""
+        num_tokens = len(self.tokens_N)
+        draw = torch.randint(self.bptt, (), generator=generator(self.seed, "offset", epoch))
+        offset = min(int(draw), num_tokens - self.batch_size * self.bptt)
+        row_size = (num_tokens - offset) // self.batch_size
+        starts_B = offset + row_size * np.arange(self.batch_size)
+        if self._begins_N is not None:
+            aligned_B = self._begins_N[
+                np.searchsorted(self._begins_N, starts_B).clip(max=len(self._begins_N) - 1)
+            ]
+            aligned_size = int(np.diff(aligned_B, append=num_tokens).min())
+            if aligned_size >= max(self.bptt, ALIGNED_MOST * row_size):  # else lines are too long
+                starts_B, row_size = aligned_B, aligned_size
+        return starts_B, row_size // self.bptt
+
+
+def shrink(num_tokens: int, *, batch_size: int, bptt: int) -> tuple[int, int]:
+    """The batch size and window that a small text allows: eight windows an epoch where possible.
+
+    Rows are given up first, down to 4, then the window down to 16, then both down to 1.
+    """
+    for least_batch, least_window in ((4, bptt), (4, 16), (1, 1)):
+        while batch_size > least_batch and num_tokens < 8 * batch_size * bptt:
+            batch_size = max(least_batch, batch_size // 2)
+        while bptt > least_window and num_tokens < 8 * batch_size * bptt:
+            bptt = max(least_window, bptt // 2)
+    return batch_size, bptt
+
+
+class Rows(NamedTuple):
+    """What an evaluation reads. `counted_LB` is false where a position only warms up or fills."""
+
+    targets_LB: Ids
+    resets_LB: Bools
+    counted_LB: Bools
+
+
+def document_rows(
+    tokens_N: Ids, starts_B: Sequence[int], size: int, *, warm_up: int, reset_every: int | None
+) -> Rows:
+    """Stretches of a stream, a row each.
+
+    Args:
+        tokens_N: the stream.
+        starts_B: where each stretch begins.
+        size: how many tokens it has; the end of the stream may cut it short.
+        warm_up: how many tokens before it are read first, as far as there are any.
+        reset_every: cold windows of this many tokens; None carries the state through.
+    """
+    at_LB = np.array(starts_B) + np.arange(-warm_up, size)[:, None]
+    inside_LB = (at_LB >= 0) & (at_LB < len(tokens_N))
+    targets_LB = np.where(inside_LB, tokens_N[at_LB.clip(0, len(tokens_N) - 1)], BOUNDARY_ID)
+    resets_LB = ~inside_LB | (at_LB == 0)
+    resets_LB[0] = True
+    if reset_every is not None:
+        resets_LB[warm_up::reset_every] = True
+    counted_LB = inside_LB & (np.arange(-warm_up, size) >= 0)[:, None]
+    return Rows(targets_LB.astype(np.int32), resets_LB, counted_LB)
+
+
+class Slot(NamedTuple):
+    """Where a sentence lies: its row and its first position."""
+
+    row: int
+    begin: int
+
+
+def packed_rows(sentences: Sequence[Ids], *, most_rows: int) -> tuple[Rows, list[Slot]]:
+    """Sentences laid end to end in rows of about equal length, each begun by a reset.
+
+    Args:
+        sentences: what is to be predicted of each, its closing boundary included if it counts.
+        most_rows: the largest number of rows.
+    Returns: the rows, and the slot of each sentence, in order. The longest sentences are laid
+        first, each into the shortest row (Graham 1969), so little is left over at the ends.
+    """
+    sizes = [len(sentence) for sentence in sentences]
+    num_rows = max(1, min(most_rows, sum(sizes) // max(1, *sizes, 1)))
+    slots = [Slot(0, 0)] * len(sentences)
+    filled = [(0, row) for row in range(num_rows)]
+    for index in sorted(range(len(sentences)), key=lambda index: -sizes[index]):
+        size, row = heapq.heappop(filled)
+        slots[index] = Slot(row, size)
+        heapq.heappush(filled, (size + sizes[index], row))
+    shape = (max(size for size, _ in filled), num_rows)
+    targets_LB = np.full(shape, BOUNDARY_ID, np.int32)
+    resets_LB, counted_LB = np.ones(shape, np.bool_), np.zeros(shape, np.bool_)
+    for (row, begin), sentence in zip(slots, sentences, strict=True):
+        end = begin + len(sentence)
+        targets_LB[begin:end, row] = sentence
+        resets_LB[begin + 1 : end, row] = False
+        counted_LB[begin:end, row] = True
+    return Rows(targets_LB, resets_LB, counted_LB), slots
+
+
+def evaluation_window(rows: Rows, begin: int, end: int) -> Window:
+    """Positions begin to end of all rows as tensors."""
+    targets_LB, resets_LB = rows.targets_LB, rows.resets_LB
+    inputs_TB = targets_LB[np.arange(begin, end) - 1]  # position 0 is a reset, so -1 is not read
+    inputs_TB = np.where(resets_LB[begin:end], BOUNDARY_ID, inputs_TB)
+    return Window(
+        torch.from_numpy(inputs_TB.astype(np.int64)),
+        torch.from_numpy(targets_LB[begin:end].astype(np.int64)),
+        torch.from_numpy(resets_LB[begin:end]),
+    )

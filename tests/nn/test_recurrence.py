@@ -1,0 +1,187 @@
+"""The hand-written recurrences against torch.nn, their own definition, and finite differences."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from rnnlm_cli.nn import RecurrentLayer
+from rnnlm_cli.nn.cells import CELLS
+
+T, B, E, H = 6, 3, 4, 5
+CELL_NAMES = list(CELLS)
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(7)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def torch_module(cell, input_size, hidden_size, num_layers=1):
+    """torch.nn's module for the same cell: the oracle."""
+    if cell == "lstm":
+        return torch.nn.LSTM(input_size, hidden_size, num_layers)
+    if cell == "gru":
+        return torch.nn.GRU(input_size, hidden_size, num_layers)
+    return torch.nn.RNN(
+        input_size, hidden_size, num_layers, nonlinearity=cell.removeprefix("elman_")
+    )
+
+
+def layers_with_weights_of(oracle, cell, input_size, hidden_size, num_layers):
+    sizes = [input_size] + [hidden_size] * (num_layers - 1)
+    layers = [RecurrentLayer(cell, size, hidden_size) for size in sizes]
+    for index, layer in enumerate(layers):
+        for name, parameter in layer.named_parameters():
+            parameter.data.copy_(getattr(oracle, f"{name}_l{index}").data)
+    return layers
+
+
+def random_state(cell, *shape):
+    return tuple(torch.randn(*shape, requires_grad=True) for _ in range(CELLS[cell].num_states))
+
+
+def run_layers(layers, x, states, resets=None):
+    after = []
+    for layer, state in zip(layers, states, strict=True):
+        x, state = layer(x, state, resets)
+        after.append(state)
+    return x, after
+
+
+def surprise_loss(y, state):
+    """Weighs every output and final state differently, so that no gradient can hide."""
+    total = (y * torch.arange(y.numel()).reshape(y.shape).cos()).sum()
+    return total + sum((s * (k + 2) * s).sum() for k, s in enumerate(state))
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_equals_torch_in_outputs_states_and_every_gradient(cell, num_layers):
+    oracle = torch_module(cell, E, H, num_layers)
+    layers = layers_with_weights_of(oracle, cell, E, H, num_layers)
+    x = torch.randn(T, B, E, requires_grad=True)
+    first = random_state(cell, num_layers, B, H)
+
+    expected_y, expected_after = oracle(x, first if cell == "lstm" else first[0])
+    expected_after = expected_after if cell == "lstm" else (expected_after,)
+    wanted = [x, *first, *oracle.parameters()]
+    expected = torch.autograd.grad(surprise_loss(expected_y, expected_after), wanted)
+
+    y, after = run_layers(layers, x, [tuple(s[k] for s in first) for k in range(num_layers)])
+    after = tuple(torch.stack(states) for states in zip(*after, strict=True))
+    parameters = [p for layer in layers for p in layer.parameters()]
+    gradients = torch.autograd.grad(surprise_loss(y, after), [x, *first, *parameters])
+
+    assert_close(y, expected_y)
+    assert_close(after, expected_after)
+    assert_close(gradients, expected)
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_equals_the_cell_stepped_with_resets_in_every_gradient(cell):
+    layer = RecurrentLayer(cell, E, H)
+    x = torch.randn(T, B, E, requires_grad=True)
+    first = random_state(cell, B, H)
+    resets = torch.rand(T, B) < 0.4
+    resets[0, 1] = resets[3] = True
+
+    state, outputs = first, []
+    for t in range(T):
+        state = tuple(s * ~resets[t, :, None] for s in state)
+        gates_x = torch.nn.functional.linear(x[t], layer.weight_ih, layer.bias_ih)
+        state = CELLS[cell].step(gates_x, state, layer.weight_hh, layer.bias_hh)
+        outputs.append(state[0])
+    wanted = [x, *first, *layer.parameters()]
+    expected_y = torch.stack(outputs)
+    expected = torch.autograd.grad(surprise_loss(expected_y, state), wanted)
+
+    y, after = layer(x, first, resets)
+    assert_close(y, expected_y)
+    assert_close(after, state)
+    assert_close(torch.autograd.grad(surprise_loss(y, after), wanted), expected)
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_resets_equal_separate_sequences(cell, num_layers):
+    oracle = torch_module(cell, E, H, num_layers)
+    layers = layers_with_weights_of(oracle, cell, E, H, num_layers)
+    x = torch.randn(T, B, E)
+    resets = torch.zeros(T, B, dtype=torch.bool)
+    cut = 4
+    resets[cut] = True
+    states = [tuple(s.detach() for s in random_state(cell, B, H)) for _ in layers]
+
+    y, after = run_layers(layers, x, states, resets)
+
+    start = tuple(
+        torch.stack(s) for s in zip(*states, strict=True)
+    )
+    head, _ = oracle(x[:cut], start if cell == "lstm" else start[0])
+    tail, end = oracle(x[cut:])
+    assert_close(y, torch.cat([head, tail]))
+    end = end if cell == "lstm" else (end,)
+    assert_close(tuple(torch.stack(s) for s in zip(*after, strict=True)), end)
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_gradients_equal_finite_differences(cell):
+    layer = RecurrentLayer(cell, E, H)
+    resets = torch.zeros(T, B, dtype=torch.bool)
+    resets[2, 0] = True
+
+    def run(x, *rest):
+        state, parameters = rest[: CELLS[cell].num_states], rest[CELLS[cell].num_states :]
+        named = dict(zip(dict(layer.named_parameters()), parameters, strict=True))
+        y, after = torch.func.functional_call(layer, named, (x, state, resets))
+        return y, *after
+
+    x = torch.randn(T, B, E, requires_grad=True)
+    assert torch.autograd.gradcheck(run, (x, *random_state(cell, B, H), *layer.parameters()))
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_two_windows_equal_one_sequence(cell):
+    layer = RecurrentLayer(cell, E, H)
+    x = torch.randn(T, B, E)
+    whole, end = layer(x, layer.initial_state(B))
+    head, middle = layer(x[:2], layer.initial_state(B))
+    tail, after = layer(x[2:], middle)
+    assert_close(torch.cat([head, tail]), whole)
+    assert_close(after, end)
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_a_row_alone_equals_that_row_in_a_batch(cell):
+    layer = RecurrentLayer(cell, E, H)
+    x = torch.randn(T, B, E)
+    together, _ = layer(x, layer.initial_state(B))
+    alone, _ = layer(x[:, 1:2], layer.initial_state(1))
+    assert_close(alone, together[:, 1:2])
+
+
+def test_lstm_forget_gate_opens_at_one_and_relu_starts_from_the_identity():
+    lstm, relu = RecurrentLayer("lstm", E, H), RecurrentLayer("elman_relu", E, H)
+    assert_close(lstm.bias_ih + lstm.bias_hh, torch.tensor([0.0, 1, 0, 0]).repeat_interleave(H))
+    assert_close(relu.weight_hh.detach(), torch.eye(H))
+
+
+@pytest.mark.parametrize("cell", ["elman_tanh", "gru", "lstm"])
+def test_recurrent_matrices_start_orthogonal(cell):
+    for gate in RecurrentLayer(cell, E, H).weight_hh.detach().split(H):
+        assert_close(gate @ gate.T, torch.eye(H))
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_wrong_shapes_are_named(cell):
+    layer = RecurrentLayer(cell, E, H)
+    state = layer.initial_state(B)
+    with pytest.raises(ValueError, match="x_TBE"):
+        layer(torch.zeros(T, B, E + 1), state)
+    with pytest.raises(ValueError, match="state"):
+        layer(torch.zeros(T, B + 1, E), state)
+    with pytest.raises(ValueError, match="resets_TB"):
+        layer(torch.zeros(T, B, E), state, torch.zeros(T, B + 1, dtype=torch.bool))
