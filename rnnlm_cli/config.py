@@ -91,7 +91,7 @@ class TextConfig(_Checked):
                 ("--encoding", self.encoding),
             ):
                 if value is not None:
-                    yield f"{option}: has no meaning with --level byte, which takes every byte as is"
+                    yield f"{option}: has no meaning with --level byte, which takes every byte"
 
     @property
     def sentences(self) -> bool:

@@ -47,7 +47,10 @@ class Position(NamedTuple):
     """Where the next window begins."""
 
     epoch: int
-    index: int
+    window: int
+
+
+START = Position(0, 0)
 
 
 @dataclass(frozen=True)
@@ -109,18 +112,18 @@ class TrainingRows:
         if position.epoch != self._epoch:
             self._starts_B, self._num_windows = self._lay(position.epoch)
             self._epoch = position.epoch
-        begins_B = self._starts_B + position.index * self.bptt
+        begins_B = self._starts_B + position.window * self.bptt
         targets_TB = torch.from_numpy(
             self.tokens_N[begins_B + np.arange(self.bptt)[:, None]].astype(np.int64)
         )
         before_1B = torch.from_numpy(self.tokens_N[begins_B - 1].astype(np.int64))[None]
         inputs_TB = torch.cat([before_1B, targets_TB[:-1]])
         resets_TB = self._resets(inputs_TB, step)
-        if position.index == 0:
+        if position.window == 0:
             resets_TB[0] = True
         inputs_TB.masked_fill_(resets_TB, BOUNDARY_ID)
-        after = Position(position.epoch, position.index + 1)
-        if after.index == self._num_windows:
+        after = Position(position.epoch, position.window + 1)
+        if after.window == self._num_windows:
             after = Position(position.epoch + 1, 0)
         return Window(inputs_TB, targets_TB, resets_TB), after
 

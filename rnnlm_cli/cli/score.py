@@ -17,6 +17,7 @@ from rnnlm_cli.cli.options import (
     ThreadsOption,
     open_model,
 )
+from rnnlm_cli.config import LARGEST_SIZE
 from rnnlm_cli.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -97,10 +98,12 @@ def _check(
     for option, value in (("--rows", rows), ("--reset-every", reset_every)):
         if value is not None and not document:
             problems.append(f"{option}: has no meaning without --document")
-        if value is not None and not 1 <= value <= 1 << 20:
-            problems.append(f"{option}: '{value}' given; a whole number from 1 to {1 << 20} is needed")
+        if value is not None and not 1 <= value <= LARGEST_SIZE:
+            problems.append(
+                f"{option}: '{value}' given; a whole number from 1 to {LARGEST_SIZE} is needed"
+            )
     if document and closing:
-        problems.append("--closing and --document: given together; a document has no closing token")
+        problems.append("--closing and --document: given together; a document has no closing end")
     if not document and any("\n" in text for text in texts):
         problems.append(
             "SENTENCE: holds a line end; one line each is needed. "

@@ -14,6 +14,7 @@ import typer
 
 from rnnlm_cli.cli.options import DEFAULT_MODEL, DeviceOption, ThreadsOption
 from rnnlm_cli.config import (
+    UNKNOWN_ID,
     CellName,
     Level,
     ModelConfig,
@@ -21,7 +22,6 @@ from rnnlm_cli.config import (
     TextConfig,
     TextMode,
     TrainConfig,
-    UNKNOWN_ID,
     default_embedding_size,
 )
 from rnnlm_cli.errors import ConfigError
@@ -142,9 +142,10 @@ def train(
         device=torch_device, started=STARTED, progress=progress,
     )
     network = run.network
+    kind = "sentences" if text_config.sentences else "running text"
     progress.say(
         f"{len(texts.train.tokens_N):,} tokens to train on, {len(texts.valid.tokens_N):,} to "
-        f"validate, vocabulary {len(texts.vocabulary):,} ({level} level, {'sentences' if text_config.sentences else 'running text'})"
+        f"validate, vocabulary {len(texts.vocabulary):,} ({level} level, {kind})"
     )
     progress.say(
         f"{network.config.cell}, {layers} x {hidden_size}, {network.num_parameters:,} parameters, "
@@ -156,7 +157,9 @@ def train(
 
 
 def _all_problems_at_once(
-    text: Callable[[], TextConfig], model: Callable[[], ModelConfig], train: Callable[[], TrainConfig]
+    text: Callable[[], TextConfig],
+    model: Callable[[], ModelConfig],
+    train: Callable[[], TrainConfig],
 ) -> tuple[TextConfig, ModelConfig, TrainConfig]:
     made: list[Any] = []
     problems: list[str] = []

@@ -52,7 +52,7 @@ def probabilities(logits_BV: Tensor, config: SampleConfig) -> Probabilities:
     below_best_BV -= below_best_BV.max(axis=1, keepdims=True)
     with np.errstate(over="ignore"):  # a temperature near 0 is greedy
         p_BV = np.exp(below_best_BV / config.temperature)
-    p_BV /= p_BV.sum(axis=1, keepdims=True)
+    p_BV = _normalised(p_BV)
     vocab_size = p_BV.shape[1]
     keep = min(config.top_k or vocab_size, vocab_size)
     if keep == vocab_size and config.top_p == 1:
@@ -63,4 +63,9 @@ def probabilities(logits_BV: Tensor, config: SampleConfig) -> Probabilities:
     before_BV = sorted_BV.cumsum(axis=1) - sorted_BV
     sorted_BV[before_BV >= config.top_p * sorted_BV.sum(axis=1, keepdims=True)] = 0
     np.put_along_axis(p_BV, order_BV, sorted_BV, axis=1)
-    return p_BV / p_BV.sum(axis=1, keepdims=True)
+    return _normalised(p_BV)
+
+
+def _normalised(p_BV: Probabilities) -> Probabilities:
+    total_B1: Probabilities = p_BV.sum(axis=1, keepdims=True)
+    return p_BV / total_B1

@@ -9,6 +9,8 @@ weights is then a single product over all T.
 Legend: T time, B batch, E input size, H hidden size, G = (number of gates) * H.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -51,8 +53,8 @@ class _Elman(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, gates_x: Tensor, weight: Tensor, bias: Tensor, resets: Tensor | None,
-        relu: bool, h: Tensor,
+        ctx: Any, relu: bool, gates_x: Tensor, weight: Tensor, bias: Tensor,
+        resets: Tensor | None, h: Tensor,
     ) -> tuple[Tensor, Tensor]:
         steps, first_BH = _Steps(resets), h
         gates_TBH = gates_x + bias
@@ -74,7 +76,7 @@ class _Elman(torch.autograd.Function):
             d_BH = grad_TBH[t].mul_(dh_BH + dy_TBH[t])
             dh_BH = steps.clear(t, d_BH @ weight)
         dweight, dbias = _weight_gradients(grad_TBH, steps.entering(first_BH, y_TBH))
-        return grad_TBH, dweight, dbias, None, None, dh_BH
+        return None, grad_TBH, dweight, dbias, None, dh_BH
 
 
 class _GRU(torch.autograd.Function):
@@ -177,6 +179,15 @@ class _LSTM(torch.autograd.Function):
         return grad_TBG, dweight, dbias, None, dh_BH, dc_BH
 
 
+# Called as (gates_x_TBG, weight_hh, bias_hh, resets_TB, *state) -> (y_TBH, *state).
+_WINDOWS: dict[CellName, Callable[..., tuple[Tensor, ...]]] = {
+    "elman_tanh": partial(_Elman.apply, False),
+    "elman_relu": partial(_Elman.apply, True),
+    "gru": _GRU.apply,
+    "lstm": _LSTM.apply,
+}
+
+
 class RecurrentLayer(nn.Module):
     """A layer of one kind of cell, run over a window of T steps.
 
@@ -232,13 +243,8 @@ class RecurrentLayer(nn.Module):
         """
         self._check(x_TBE, state, resets_TB)
         gates_x_TBG = linear(x_TBE, self.weight_ih, self.bias_ih)
-        recurrent = (gates_x_TBG, self.weight_hh, self.bias_hh, resets_TB)
-        if self.cell == "lstm":
-            y_TBH, *after = _LSTM.apply(*recurrent, *state)
-        elif self.cell == "gru":
-            y_TBH, *after = _GRU.apply(*recurrent, *state)
-        else:
-            y_TBH, *after = _Elman.apply(*recurrent, self.cell == "elman_relu", *state)
+        run = _WINDOWS[self.cell]
+        y_TBH, *after = run(gates_x_TBG, self.weight_hh, self.bias_hh, resets_TB, *state)
         return y_TBH, tuple(after)
 
     def _check(self, x_TBE: Tensor, state: State, resets_TB: Tensor | None) -> None:

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
+from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.score.evaluate import Nats, document_nats, sentence_nats
 from rnnlm_cli.text.vocabulary import BOUNDARY, Vocabulary
@@ -110,7 +110,7 @@ def score_document(
 
 
 def _text_score(
-    text: str, num_characters: int, unknown_N: np.ndarray, nats_N: Nats, closing: bool,
+    text: str, num_characters: int, unknown_N: NDArray[np.bool_], nats_N: Nats, closing: bool,
     tokens: list[str] | None,
 ) -> TextScore:
     scored_N = np.isfinite(nats_N)

@@ -100,7 +100,8 @@ def measure_speed(
         durations.append(time.perf_counter() - before)
     training = sorted(durations)[len(durations) // 2] / (rows.batch_size * rows.bptt)
 
-    read = max(FEWEST_VALIDATED, min(CALIBRATION_TOKENS, CALIBRATION_LOGITS // len(corpus.vocabulary)))
+    fitting = CALIBRATION_LOGITS // len(corpus.vocabulary)
+    read = max(FEWEST_VALIDATED, min(CALIBRATION_TOKENS, fitting))
     before = time.perf_counter()
     mean_nats(network, corpus.valid.tokens_N, sentences=sentences, most_tokens=read)
     seconds = time.perf_counter() - before

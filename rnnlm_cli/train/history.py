@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,7 +18,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.on_terminal = sys.stderr.isatty()
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
         self._validation = "no validation yet"
         self._started = self._refreshed = time.monotonic()
 
@@ -36,7 +37,7 @@ class Progress:
                 total=plan.total_steps,
                 unit="step",
                 dynamic_ncols=True,
-                bar_format="{percentage:3.0f}% {n_fmt}/{total_fmt} {bar:12} {desc} {remaining} left",
+                bar_format="{percentage:3.0f}% {n_fmt}/{total_fmt} {bar:12} {desc}{remaining} left",
             )
 
     def step(self, plan: Plan, state: TrainState) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.nn.model import States
-from rnnlm_cli.windows import Position
+from rnnlm_cli.windows import START, Position
 
 
 @dataclass
@@ -27,7 +27,7 @@ class TrainState:
 
     network_state: States
     step: int = 0
-    position: Position = Position(0, 0)
+    position: Position = START
     loss: float = math.nan
     num_skipped: int = 0
     best_nats: float = math.inf
