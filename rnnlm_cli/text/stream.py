@@ -77,7 +77,7 @@ def _cut(text: str, config: TextConfig, path: str) -> int:
     cut = int((1 - config.valid_fraction) * len(text))
     if not config.sentences:
         return cut
-    end = text.find(BOUNDARY, cut)
+    end = text.find(BOUNDARY, max(cut - 1, 0))
     if end < 0 or end + 1 == len(text):  # the last line is long: begin validation with it
         end = text.rfind(BOUNDARY, 0, len(text) - 1)
     if end < 0:

@@ -1,0 +1,69 @@
+"""Tiny networks and models to test with. T, B, E, H, V = 2, 3, 4, 5, 7 and the like."""
+
+import pytest
+import torch
+
+from rnnlm_cli.cli.main import main
+from rnnlm_cli.config import ModelConfig
+from rnnlm_cli.model_file import Model, save_model
+from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.text.vocabulary import Vocabulary
+
+V = 7
+
+
+@pytest.fixture
+def float64():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture
+def make_network():
+    """A factory of small networks with weights large enough to matter."""
+
+    def make(**settings):
+        sizes = {"vocab_size": V, "embedding_size": 4, "hidden_size": 5, "num_layers": 2}
+        return RecurrentNetwork(
+            ModelConfig(**(sizes | settings)), generator=torch.Generator().manual_seed(3)
+        )
+
+    return make
+
+
+@pytest.fixture
+def model_path(make_network, tmp_path, monkeypatch):
+    """A char model of the alphabet "abcde", saved as model.rnnlm in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    return save_tiny(make_network, tmp_path / "model.rnnlm")
+
+
+def save_tiny(make_network, path, *, level="char", sentences=False, num_unknown=0, **settings):
+    if level == "byte":
+        vocabulary = Vocabulary.build("", config_of_byte_level())
+    else:
+        vocabulary = Vocabulary(level, ("<unk>", "\n", *"abcde"), num_unknown)
+    network = make_network(
+        vocab_size=len(vocabulary), unknown_trained=num_unknown > 0, **settings
+    )
+    save_model(path, Model(network, vocabulary, sentences, "utf-8", {"valid_nats": 1.5}))
+    return path
+
+
+def config_of_byte_level():
+    from rnnlm_cli.config import TextConfig
+
+    return TextConfig(level="byte")
+
+
+@pytest.fixture
+def run(capfd):
+    """Runs a command and returns (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call

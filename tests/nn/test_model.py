@@ -1,0 +1,109 @@
+"""The network around the recurrence."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from rnnlm_cli.config import UNKNOWN_ID
+from rnnlm_cli.nn.device import prepare
+from rnnlm_cli.nn.randomness import generator
+
+T, B, V = 3, 2, 7
+
+
+@pytest.fixture(autouse=True)
+def in_float64(float64):
+    torch.manual_seed(5)
+
+
+def test_logits_equal_a_network_of_torch_modules(make_network):
+    network = make_network(cell="gru")
+    embedding = torch.nn.Embedding(V, 4, _weight=network.embedding.detach())
+    oracle = torch.nn.GRU(4, 5, 2)
+    for index, layer in enumerate(network.layers):
+        for name, parameter in layer.named_parameters():
+            getattr(oracle, f"{name}_l{index}").data.copy_(parameter.data)
+    inputs = torch.randint(V, (T, B))
+    expected_y, _ = oracle(embedding(inputs))
+    logits, _ = network(inputs, network.initial_state(B))
+    assert_close(logits, expected_y @ network.output_weight.T + network.output_bias)
+
+
+@pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "lstm"])
+def test_two_windows_equal_one_sequence(make_network, cell):
+    network = make_network(cell=cell)
+    inputs = torch.randint(V, (5, B))
+    whole, end = network(inputs, network.initial_state(B))
+    head, state = network(inputs[:2], network.initial_state(B))
+    tail, after = network(inputs[2:], state)
+    assert_close(torch.cat([head, tail]), whole)
+    assert_close(after, end)
+
+
+def test_tied_networks_share_one_table(make_network):
+    tied = make_network(tied=True, embedding_size=5)
+    free = make_network(embedding_size=5)
+    assert free.num_parameters - tied.num_parameters == V * 5
+    logits, _ = tied(torch.randint(V, (T, B)), tied.initial_state(B))
+    logits.sum().backward()
+    assert tied.embedding.grad.abs().sum() > 0
+
+
+def test_where_training_held_no_unknown_it_has_no_probability_and_the_mean_input(make_network):
+    network = make_network(unknown_trained=False)
+    inputs = torch.tensor([[UNKNOWN_ID, 2]])
+    with torch.no_grad():
+        logits, _ = network(inputs, network.initial_state(2))
+        assert (logits[..., UNKNOWN_ID] == -math.inf).all()
+        network.embedding[2] = network.embedding[1:].mean(dim=0)
+        moved = network.embedding[1:].mean(dim=0) - network.embedding[2]
+        network.embedding[3] -= (V - 1) * moved  # bring the mean back to where row 2 now is
+        logits, _ = network(inputs, network.initial_state(2))
+    assert_close(logits[0, 0], logits[0, 1])
+
+
+def test_an_unknown_that_was_trained_is_a_token_like_others(make_network):
+    network = make_network(unknown_trained=True)
+    logits, _ = network(torch.tensor([[UNKNOWN_ID]]), network.initial_state(1))
+    assert logits.isfinite().all()
+
+
+def test_dropout_follows_its_generator_alone_and_keeps_the_mean(make_network):
+    network = make_network(dropout=0.4)
+    inputs, state = torch.randint(V, (T, B)), network.initial_state(B)
+
+    def run(step):
+        return network(inputs, state, dropout_generator=generator(1, "dropout", step))[0]
+
+    assert_close(run(3), run(3), rtol=0, atol=0)
+    assert not torch.equal(run(3), run(4))
+    plain, _ = network(inputs, state)
+    assert_close(plain, make_network()(inputs, state)[0], rtol=0, atol=0)
+    dropped = network._drop(torch.ones(1000, 40), generator(1, "dropout", 0))
+    assert set(dropped.unique().tolist()) == {0.0, 1 / 0.6}
+    assert abs(dropped.mean().item() - 1) < 0.02  # five standard deviations
+
+
+def test_generators_depend_on_seed_purpose_and_step():
+    draws = {
+        torch.rand((), generator=generator(*key)).item()
+        for key in [(1, "a", 0), (2, "a", 0), (1, "b", 0), (1, "a", 1)]
+    }
+    assert len(draws) == 4
+
+
+def test_the_device_is_cuda_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert prepare(device=None, threads=None) == torch.device("cuda:0")
+    assert prepare(device="cuda:1", threads=None) == torch.device("cuda:1")
+    assert prepare(device="cpu", threads=None) == torch.device("cpu")
+
+
+def test_a_network_on_the_meta_device_has_the_same_shapes(make_network):
+    with torch.device("meta"):
+        ghost = make_network()
+    assert {n: p.shape for n, p in ghost.named_parameters()} == {
+        n: p.shape for n, p in make_network().named_parameters()
+    }

@@ -1,0 +1,158 @@
+"""The model file: whole or not at all, checked on load, no code run."""
+
+import errno
+import json
+import os
+import pickle
+import struct
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from rnnlm_cli import model_file
+from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.model_file import Model, keep_old, load_model, require_writable, save_model
+from rnnlm_cli.text.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"), 4)
+
+
+@pytest.fixture
+def model(make_network):
+    return Model(make_network(), VOCABULARY, False, "utf-8", {"steps": 3, "valid_nats": 1.25})
+
+
+@pytest.fixture
+def path(tmp_path, model):
+    save_model(tmp_path / "model.rnnlm", model)
+    return tmp_path / "model.rnnlm"
+
+
+def header_of(path):
+    data = path.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8 : 8 + size]), data[8 + size :]
+
+
+def rewrite(path, change):
+    """Change the description, and write the file anew around it."""
+    header, tensors = header_of(path)
+    description = json.loads(header["__metadata__"]["rnnlm"])
+    change(description)
+    header["__metadata__"]["rnnlm"] = json.dumps(description, sort_keys=True)
+    data = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(data)) + data + tensors)
+
+
+def test_what_is_saved_is_loaded(path, model):
+    loaded = load_model(path)
+    assert loaded.vocabulary == VOCABULARY
+    assert (loaded.sentences, loaded.encoding, loaded.training) == (
+        False, "utf-8", {"steps": 3, "valid_nats": 1.25},
+    )
+    assert loaded.network.config == model.network.config
+    for name, tensor in model.network.state_dict().items():
+        assert torch.equal(loaded.network.state_dict()[name], tensor)
+
+
+def test_the_same_model_gives_the_same_bytes_with_one_metadata_entry(path, model, tmp_path):
+    save_model(tmp_path / "again", model)
+    assert (tmp_path / "again").read_bytes() == path.read_bytes()
+    header, _ = header_of(path)
+    assert list(header["__metadata__"]) == ["rnnlm"]
+    assert os.listdir(tmp_path).count("model.rnnlm") == len(os.listdir(tmp_path)) - 1
+
+
+def test_every_altered_bit_is_refused(path):
+    """Or, in the padding of the header, loads to the same model."""
+    data = path.read_bytes()
+    expected = load_model(path).network.state_dict()
+    for place in range(0, len(data), 41):
+        altered = bytearray(data)
+        altered[place] ^= 1 << (place % 8)
+        path.write_bytes(altered)
+        try:
+            loaded = load_model(path).network.state_dict()
+        except ModelFileError as error:
+            assert "\n" not in str(error)
+        else:
+            assert all(torch.equal(loaded[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.5, 0.999])
+def test_a_truncated_file_is_refused(path, part):
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(ModelFileError):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(version=2), "newer rnnlm"),
+        (lambda d: d.update(format="other"), "another program"),
+        (lambda d: d.update(sentences=True), "checksum"),
+        (lambda d: d["model"].update(hidden_size=6), "do not fit"),
+        (lambda d: d["model"].update(hidden_size=1 << 20), "do not fit"),
+        (lambda d: d["model"].update(hidden_size="big"), "hold together"),
+        (lambda d: d["model"].update(cell="magic"), "hold together"),
+        (lambda d: d["model"].update(more=1), "hold together"),
+        (lambda d: d["vocabulary"]["tokens"].pop(), "hold together"),
+        (lambda d: d.pop("training"), "hold together"),
+    ],
+)
+def test_a_description_that_was_changed_is_refused(path, change, message):
+    rewrite(path, change)
+    with pytest.raises(ModelFileError, match=message):
+        load_model(path)
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    for name, data in (("plain", pickle.dumps(Trap())), ("zipped", None)):
+        path = tmp_path / name
+        if data is None:
+            torch.save(Trap(), path)
+        else:
+            path.write_bytes(data)
+        with pytest.raises(ModelFileError, match="pickle"):
+            load_model(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_safetensors_file_of_another_program_is_refused(tmp_path):
+    save_file({"weight": torch.zeros(2)}, tmp_path / "other", {"format": "pt"})
+    with pytest.raises(ModelFileError, match="another program"):
+        load_model(tmp_path / "other")
+
+
+@pytest.mark.parametrize("fault", ["fsync", "replace"])
+def test_a_full_disk_leaves_the_old_file_and_no_other(path, model, monkeypatch, fault):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = path.read_bytes()
+    monkeypatch.setattr(model_file.os, fault, fail)
+    with pytest.raises(ModelFileError, match="No space left"):
+        save_model(path, model)
+    assert path.read_bytes() == before
+    assert os.listdir(path.parent) == ["model.rnnlm"]
+
+
+def test_the_old_model_is_kept_beside_the_new_one(path):
+    assert keep_old(path.with_name("none")) is None
+    assert keep_old(path).read_bytes() == path.read_bytes()
+
+
+def test_a_file_that_is_no_model_is_never_overwritten(path, tmp_path):
+    require_writable(path)
+    require_writable(tmp_path / "new")
+    (tmp_path / "text").write_text("To be, or not to be: that is the question.")
+    with pytest.raises(ModelFileError, match="not overwritten"):
+        require_writable(tmp_path / "text")
+    assert sorted(os.listdir(tmp_path)) == ["model.rnnlm", "text"]

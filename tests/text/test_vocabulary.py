@@ -1,0 +1,112 @@
+"""Tokens and ids at every level."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnlm_cli.config import TextConfig
+from rnnlm_cli.errors import TextError
+from rnnlm_cli.text.vocabulary import Vocabulary, require_known
+
+TEXT = "to be or not\nto be  b\n"
+
+
+def build(text=TEXT, **settings):
+    return Vocabulary.build(text, TextConfig(**settings))
+
+
+def test_characters_stand_by_falling_count_then_code_point():
+    # 7 spaces (two together), o 4, t 3, b 3, e 2; n and r once, so unknown
+    assert build().tokens == ("<unk>", "\n", " ", "o", "b", "t", "e")
+    assert build().num_unknown == 2
+
+
+def test_words_stand_between_white_space_and_rare_ones_are_unknown():
+    vocabulary = build(level="word")
+    assert vocabulary.tokens == ("<unk>", "\n", "be", "to")
+    assert vocabulary.num_unknown == 3
+    assert vocabulary.encode(TEXT).tolist() == [3, 2, 0, 0, 1, 3, 2, 0, 1]
+
+
+def test_min_count_one_keeps_everything_and_vocab_size_the_most_frequent():
+    assert build(level="word", min_count=1).num_unknown == 0
+    assert build(level="word", min_count=1, vocab_size=3).tokens == ("<unk>", "\n", "be")
+
+
+def test_a_literal_unk_is_the_unknown_token_at_word_level_only():
+    vocabulary = build("<unk> a a\n", level="word")
+    assert vocabulary.tokens == ("<unk>", "\n", "a")
+    assert vocabulary.num_unknown == 1
+    assert vocabulary.encode("<unk> a").tolist() == [0, 2]
+    assert build("<unk><unk>", min_count=1).num_unknown == 0
+
+
+def test_byte_level_knows_all_bytes_and_counts_no_unknowns():
+    vocabulary = build("", level="byte")
+    assert len(vocabulary) == 257 and vocabulary.num_unknown == 0
+    assert vocabulary.encode("\n")[0] == 1
+    assert 0 not in vocabulary.encode("".join(map(chr, range(300))))
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_char_and_byte_round_trips_are_exact(text):
+    for vocabulary in (build(text, min_count=1), build(text, level="byte")):
+        decoder = vocabulary.decoder()
+        assert decoder.feed(vocabulary.encode(text)) + decoder.finish() == text
+        assert decoder.num_replaced == 0
+        assert len(vocabulary.split(text)) == len(vocabulary.encode(text))
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "bc", "<unk>"])).map(" ".join)).map("\n".join))
+def test_word_round_trip_keeps_words_and_lines(text):
+    vocabulary = build("a a bc bc", level="word")
+    assert vocabulary.decoder().feed(vocabulary.encode(text)) == text
+    assert len(vocabulary.split(text)) == len(vocabulary.encode(text))
+
+
+@pytest.mark.parametrize("level", ["char", "byte", "word"])
+def test_plain_data_round_trip(level):
+    vocabulary = build("caf\u00e9 caf\u00e9\n", level=level)
+    assert Vocabulary.from_dict(vocabulary.to_dict()) == vocabulary
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"tokens": ["a", "b"]}, {"tokens": ["<unk>", "\n", "a", "a"]}, {"level": "bits"},
+     {"num_unknown": -1}, {"tokens": ["<unk>", "\n", 3]}],
+)
+def test_what_cannot_be_a_vocabulary_is_refused(change):
+    with pytest.raises(ValueError):
+        Vocabulary.from_dict(build().to_dict() | change)
+
+
+def test_unknown_characters_get_id_zero_wherever_they_stand_in_unicode():
+    vocabulary = build("aa")
+    assert vocabulary.encode("a\u0000b\U0001f600\udc80").tolist() == [2, 0, 0, 0, 0]
+
+
+def test_a_decoder_sets_words_apart_and_goes_on_after_the_prompt():
+    vocabulary = build(level="word")
+    be, to = 2, 3
+    assert vocabulary.decoder().feed([to, be, 1, to]) == "to be\nto"
+    assert vocabulary.decoder("not").feed([to, be]) == " to be"
+    assert vocabulary.decoder("not ").feed([to]) == "to"
+    assert vocabulary.decoder("not\n").feed([to]) == "to"
+
+
+def test_invalid_utf8_is_replaced_visibly_and_counted():
+    vocabulary = build("", level="byte")
+    raw = np.frombuffer(b"a\xff\xe2\x82\xaca\xe2\x82", np.uint8)
+    tokens = [bytes([value]).decode("ascii", "surrogateescape") for value in raw]
+    decoder = vocabulary.decoder()
+    text = decoder.feed(vocabulary.tokens.index(token) for token in tokens) + decoder.finish()
+    assert text == "a\ufffd\u20aca\ufffd\ufffd"
+    assert decoder.num_replaced == 3
+
+
+def test_what_is_not_known_is_listed_once_each():
+    vocabulary = build()
+    assert vocabulary.unknown_in("to xyx\n?") == ["x", "y", "?"]
+    with pytest.raises(TextError, match="characters 'x' 'y'"):
+        require_known(vocabulary, "xyx", option="--prompt", remedy="...")

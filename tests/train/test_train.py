@@ -1,0 +1,192 @@
+"""Whole runs: a source of known entropy, same seed same bytes, Ctrl-C, a full disk."""
+
+import errno
+import json
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rnnlm_cli import model_file
+from rnnlm_cli.config import TrainConfig
+from rnnlm_cli.errors import RnnlmError
+from rnnlm_cli.language_model import LanguageModel
+from rnnlm_cli.train import loop
+from rnnlm_cli.train.loop import train_step
+from rnnlm_cli.train.state import TrainState
+from rnnlm_cli.windows import TrainingRows
+
+SMALL = ("--hidden-size", 24, "--embedding-size", 8, "--batch-size", 8, "--bptt", 16)
+
+
+def markov_text(size, seed, letters="abcdefgh"):
+    """Text of a first-order Markov source over letters, and its own loss on it in nats."""
+    draw = np.random.default_rng(5)
+    transition = draw.dirichlet(np.full(len(letters), 0.3), len(letters))
+    draw = np.random.default_rng(seed)
+    at, text, nats = 0, [], 0.0
+    for uniform in draw.random(size):
+        after = min(int(np.searchsorted(transition[at].cumsum(), uniform)), len(letters) - 1)
+        nats -= math.log(transition[at, after])
+        at = after
+        text.append(letters[at])
+    return "".join(text), nats / size
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_held_out_loss_comes_within_2_percent_of_a_markov_source(tmp_path, monkeypatch, run, cell):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text(markov_text(60_000, seed=1)[0])
+    held_out, expected = markov_text(20_000, seed=2)
+    (tmp_path / "held-out").write_text(held_out)
+    code, _, err = run("train", "text", *SMALL, "--cell", cell, "--steps", 400)
+    assert code == 0, err
+    code, out, _ = run("score", "--document", "held-out", "--rows", 8, "--json")
+    scored = json.loads(out)
+    loss = scored["nats"] / scored["predicted_tokens"]
+    assert 0.98 * expected < loss < 1.02 * expected
+
+
+@pytest.fixture
+def text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = markov_text(6000, seed=3, letters="abcd ef")[0]
+    text = "\n".join(lines[k : k + 30] for k in range(0, 6000, 30))
+    (tmp_path / "text").write_text(text)
+    return "text"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [("--steps", 12, "--dropout", 0.3), ("--epochs", 2, "--cell", "gru", "--level", "word")],
+)
+def test_the_same_seed_gives_the_same_bytes_and_another_does_not(text, run, settings):
+    for out, seed in (("a", 7), ("b", 7), ("c", 8)):
+        code, _, err = run("train", text, *SMALL, *settings, "--seed", seed, "--out", out)
+        assert code == 0, err
+    contents = {name: Path(name).read_bytes() for name in "abc"}
+    assert contents["a"] == contents["b"] != contents["c"]
+
+
+def test_all_cells_layers_levels_and_optimizers_train_and_report(text, run):
+    for settings in (
+        ("--cell", "elman", "--nonlinearity", "relu", "--layers", 2),
+        ("--tied", "--hidden-size", 8, "--level", "byte", "--optimizer", "sgd"),
+        ("--level", "word", "--vocab-size", 20, "--text", "running", "--clip", 0),
+    ):
+        code, out, err = run("train", text, *SMALL[2:], *settings, "--steps", 3, "--test", text)
+        assert code == 0 and out == ""
+        assert "validation:" in err and "nats per token" in err and "bits per character" in err
+        assert "selected on" in err and "test:" in err and "rnnlm generate" in err
+
+
+def test_the_best_model_is_what_the_file_holds(text, run, monkeypatch):
+    """Validations that get worse after the second: the second one's weights are kept."""
+    figures = iter([3.0, 2.0, 2.5, 2.6])
+    monkeypatch.setattr("rnnlm_cli.train.run.mean_nats", lambda *_, **__: next(figures))
+    monkeypatch.setattr("rnnlm_cli.train.schedule.FEWEST_VALIDATED", 1)
+    seen = []
+    keep = TrainState.keep_best
+    monkeypatch.setattr(
+        TrainState, "keep_best",
+        lambda state, nats, network: seen.append(
+            {n: t.clone() for n, t in network.state_dict().items()}
+        ) or keep(state, nats, network),
+    )
+    assert run("train", text, *SMALL, "--steps", 3)[0] == 0
+    kept = LanguageModel.load("model.rnnlm")
+    assert kept.training["steps"] == 2 and kept.training["valid_nats"] == 2.6
+    assert torch.equal(kept.network.embedding, seen[1]["embedding"])
+    assert not torch.equal(kept.network.embedding, seen[2]["embedding"])
+
+
+def test_a_second_run_keeps_the_first_model_as_old_and_says_so(text, run):
+    run("train", text, *SMALL, "--steps", 2)
+    first = Path("model.rnnlm").read_bytes()
+    _, _, err = run("train", text, *SMALL, "--steps", 4)
+    assert Path("model.rnnlm.old").read_bytes() == first
+    assert "model.rnnlm.old" in err
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_finishes_the_step_and_keeps_the_best(text, run, monkeypatch, signum, code):
+    taken = []
+
+    def step_then_signal(*arguments):
+        train_step(*arguments)
+        taken.append(1)
+        if len(taken) == 3:
+            os.kill(os.getpid(), signum)
+
+    monkeypatch.setattr(loop, "train_step", step_then_signal)
+    usual = signal.getsignal(signum)
+    exit_code, _, err = run("train", text, *SMALL, "--steps", 100_000)
+    assert exit_code == code and len(taken) == 3
+    assert "stopped at step 3" in err and "validation:" in err
+    assert LanguageModel.load("model.rnnlm").training["steps"] == 3
+    assert signal.getsignal(signum) == usual
+
+
+def test_a_full_disk_is_a_warning_on_the_way_and_an_error_at_the_end(text, run, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full_after_the_probe(*arguments):
+        monkeypatch.setattr(model_file.os, "fsync", fail)
+        return train_step(*arguments)
+
+    monkeypatch.setattr(loop, "train_step", full_after_the_probe)
+    code, _, err = run("train", text, *SMALL, "--steps", 2)
+    assert code == 1
+    assert "warning" in err and "No space left" in err.splitlines()[-1]
+    assert os.listdir() == ["text"]
+
+
+def test_steps_that_are_not_finite_are_not_taken_and_end_in_an_error(make_network):
+    network = make_network()
+    rows = TrainingRows(
+        np.full(64, 2, np.int32), batch_size=2, bptt=4, sentences=False, seed=1
+    )
+    state = TrainState(network.initial_state(2))
+    config = TrainConfig()
+    optimizer = loop.make_optimizer(network, config)
+    with torch.no_grad():
+        network.output_bias[3] = math.nan
+    before = network.embedding.detach().clone()
+    with pytest.raises(RnnlmError, match="not finite"):
+        for _ in range(loop.MOST_SKIPPED):
+            train_step(network, optimizer, rows, config, state, 0.1)
+    assert torch.equal(network.embedding, before)
+
+
+def test_a_budget_of_minutes_ends_a_run_that_would_go_on(text, run, monkeypatch):
+    monkeypatch.setattr("rnnlm_cli.cli.main.STARTED", time.monotonic())
+    code, _, err = run("train", text, *SMALL, "--minutes", 0.05)
+    steps = LanguageModel.load("model.rnnlm").training["planned_steps"]
+    assert code == 0 and steps >= 1 and f"/{steps}" in err
+
+
+def test_a_short_text_shrinks_the_window_and_says_so(text, run):
+    code, _, err = run("train", text, "--steps", 1)
+    assert code == 0 and "is short: training on windows of" in err
+
+
+def test_clipping_bounds_the_step(make_network):
+    """With plain SGD at rate 1 a step moves the weights by at most the clip."""
+    network = make_network()
+    rows = TrainingRows(
+        np.arange(64, dtype=np.int32) % 7, batch_size=2, bptt=4, sentences=False, seed=1
+    )
+    config = TrainConfig(optimizer="sgd", clip=0.01, weight_decay=0.0)
+    before = [p.detach().clone() for p in network.parameters()]
+    state = TrainState(network.initial_state(2))
+    train_step(network, loop.make_optimizer(network, config), rows, config, state, 1.0)
+    moved = math.sqrt(
+        sum(float(((p.detach() - b) ** 2).sum()) for p, b in zip(network.parameters(), before, strict=True))
+    )
+    assert moved == pytest.approx(0.01, rel=1e-3)
