@@ -16,8 +16,6 @@ separators "," and ":", ASCII) of
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -30,6 +28,7 @@ from torch import Tensor
 
 from rnnlm_cli.config import ModelConfig
 from rnnlm_cli.errors import ConfigError, ModelFileError
+from rnnlm_cli.files import replace_file
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 
@@ -107,67 +106,6 @@ def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model
         parameter.requires_grad_(False)
     model.network.to(device)
     return model
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old one or the new one, whole.
-
-    Raises: ModelFileError where it cannot be written; the temporary file is gone then.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise ModelFileError(
-            f"{path}: cannot be written ({error.strerror or error}); a folder with room that you "
-            "may write to is needed. Name another file with --out"
-        ) from None
-
-
-def require_writable(path: Path) -> None:
-    """Raise ModelFileError now rather than after the training, if a model cannot be written.
-
-    A file that is not a model of ours is never overwritten.
-    """
-    if path.is_dir():
-        raise ModelFileError(f"{path}: is a folder; a file name is needed. Choose another --out")
-    if not path.parent.is_dir():
-        raise ModelFileError(
-            f"{path}: the folder {path.parent} does not exist. Create it, or choose another --out"
-        )
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError:
-        head = b""
-    if head and not head[8:].startswith(b'{"__metadata__":{"rnnlm"'):
-        raise ModelFileError(
-            f"{path}: exists and is not a model file, so it is not overwritten. "
-            "Choose another --out"
-        )
-    probe = path.with_name(f"{path.name}.probe")
-    replace_file(probe, b"")
-    probe.unlink()
-
-
-def keep_old(path: Path) -> Path | None:
-    """Copy a model file to FILE.old beside it. Returns where it is, None where there was none."""
-    if not path.is_file():
-        return None
-    old = path.with_name(f"{path.name}.old")
-    try:
-        replace_file(old, path.read_bytes())
-        shutil.copystat(path, old)
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be kept as {old} ({error.strerror})") from None
-    return old
 
 
 def _canonical(description: Mapping[str, Any]) -> str:

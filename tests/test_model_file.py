@@ -10,9 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rnnlm_cli import model_file
+from rnnlm_cli import files
 from rnnlm_cli.errors import ModelFileError
-from rnnlm_cli.model_file import Model, keep_old, load_model, require_writable, save_model
+from rnnlm_cli.files import keep_old, require_writable
+from rnnlm_cli.model_file import Model, load_model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"), 4)
@@ -137,7 +138,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(path, model, monkeypatch, 
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = path.read_bytes()
-    monkeypatch.setattr(model_file.os, fault, fail)
+    monkeypatch.setattr(files.os, fault, fail)
     with pytest.raises(ModelFileError, match="No space left"):
         save_model(path, model)
     assert path.read_bytes() == before

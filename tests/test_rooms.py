@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "rnnlm_cli"
 # Each room may import what stands before it. Rooms of one rank do not import each other.
 RANKS = (
     {"errors", "__init__"},
-    {"config"},
+    {"config", "files"},
     {"text", "nn"},
     {"windows", "model_file"},
     {"score"},
@@ -56,7 +56,7 @@ def test_imports_go_down_only(path):
 @pytest.mark.parametrize(
     ("rooms", "libraries"),
     [
-        ({"text", "config", "errors"}, {"torch", "safetensors"}),
+        ({"text", "config", "errors", "files"}, {"torch", "safetensors"}),
         ({"nn"}, {"safetensors", "tqdm", "typer"}),
         ({"text", "nn", "windows", "model_file", "score", "generate", "language_model"}, {"typer"}),
     ],

@@ -140,7 +140,7 @@ def test_packed_sentences_stand_whole_each_from_a_reset(sizes, most_rows):
         end = begin + len(sentence)
         assert rows.targets_LB[begin:end, row].tolist() == sentence.tolist()
         resets = rows.resets_LB[begin:end, row].tolist()
-        assert resets == [True] * bool(sizes) * min(1, len(sentence)) + [False] * (len(sentence) - 1)
+        assert resets == [position == 0 for position in range(len(sentence))]
 
 
 def test_packing_wastes_little():

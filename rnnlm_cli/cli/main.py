@@ -3,8 +3,9 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Annotated, Any
 
 import typer
 
@@ -21,11 +22,30 @@ app = typer.Typer(
     name="rnnlm",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class _PipeClosedError(Exception):
+    """Nobody reads stdout any more. Not an OSError: of those Typer makes an exit of its own."""
+
+
+def _until_pipe_closes(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    @wraps(command)
+    def run(**options: Any) -> int | None:
+        try:
+            code = command(**options)
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:
+            raise _PipeClosedError from None
+
+    return run
+
+
 for command in (train, score, generate, info):
-    app.command()(command)
+    app.command()(_until_pipe_closes(command))
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,19 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # text is UTF-8 whatever the locale
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
-        code = app(args=arguments, prog_name="rnnlm", standalone_mode=False)
-        sys.stdout.flush()
-        return code or 0
+        return app(args=arguments, prog_name="rnnlm", standalone_mode=False) or 0
     except RnnlmError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:  # usage: an option or an argument that does not fit
-        if not error.message:  # no arguments: the help was shown
-            return 2
         message = " ".join(error.format_message().split()).rstrip(".")
-        return _fail(f"{message}. See 'rnnlm --help'", 2)
+        # No message: there were no arguments at all, and the help was shown.
+        return _fail(f"{message}. See 'rnnlm --help'", 2) if message else 2
     except KeyboardInterrupt:
         return _fail("interrupted", 130)
-    except BrokenPipeError:
+    except _PipeClosedError:
         # Nobody reads on: what is left in the buffer must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -25,6 +25,7 @@ from rnnlm_cli.config import (
     default_embedding_size,
 )
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.files import require_writable
 
 if TYPE_CHECKING:
     from rnnlm_cli.text.stream import Corpus, Part
@@ -123,19 +124,20 @@ def train(
     )
 
     from rnnlm_cli.cli.main import STARTED
-    from rnnlm_cli.model_file import require_writable
-    from rnnlm_cli.nn.device import prepare
     from rnnlm_cli.text.stream import load_corpus
-    from rnnlm_cli.train.history import Progress
-    from rnnlm_cli.train.run import Run
 
-    torch_device = prepare(device=device, threads=threads)
     require_writable(out)
     texts = load_corpus(
         str(corpus), text_config,
         valid_path=None if valid is None else str(valid),
         test_path=None if test is None else str(test),
     )
+    # Only now, as torch takes seconds to import: what is wrong with a text is said at once.
+    from rnnlm_cli.nn.device import prepare
+    from rnnlm_cli.train.history import Progress
+    from rnnlm_cli.train.run import Run
+
+    torch_device = prepare(device=device, threads=threads)
     progress = Progress()
     run = Run(
         texts, text=text_config, model=model_config, train=train_config, out=out,

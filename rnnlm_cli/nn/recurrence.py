@@ -11,6 +11,7 @@ Legend: T time, B batch, E input size, H hidden size, G = (number of gates) * H.
 
 from collections.abc import Callable
 from functools import partial
+from itertools import count
 from typing import Any
 
 import torch
@@ -43,6 +44,21 @@ class _Steps:
         return before_TBH
 
 
+def _forwards(*tensors_T: Tensor) -> list[tuple[Any, ...]]:
+    """(t, the t-th block of each tensor) from the first step to the last."""
+    return list(zip(count(), *(each.unbind() for each in tensors_T), strict=False))
+
+
+def _backwards(*tensors_T: Tensor) -> list[tuple[Any, ...]]:
+    """The same from the last step to the first."""
+    return _forwards(*tensors_T)[::-1]
+
+
+def _product_ready(weight_GH: Tensor) -> Tensor:
+    """W^T laid out in memory: products by the mere view are up to four times slower."""
+    return weight_GH.t().contiguous()
+
+
 def _weight_gradients(grad_TBG: Tensor, h_in_TBH: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of weight_hh and bias_hh from those of W_hh h + b_hh at every step."""
     return grad_TBG.flatten(0, 1).t() @ h_in_TBH.flatten(0, 1), grad_TBG.sum(dim=(0, 1))
@@ -58,8 +74,8 @@ class _Elman(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         steps, first_BH = _Steps(resets), h
         gates_TBH = gates_x + bias
-        weight_t = weight.t().contiguous()  # a product by the view is up to four times slower
-        for t, out_BH in enumerate(gates_TBH.unbind()):
+        weight_t = _product_ready(weight)
+        for t, out_BH in _forwards(gates_TBH):
             out_BH.addmm_(steps.clear(t, h), weight_t)
             h = out_BH.relu_() if relu else out_BH.tanh_()
         ctx.save_for_backward(weight, resets, first_BH, gates_TBH)
@@ -72,8 +88,8 @@ class _Elman(torch.autograd.Function):
         weight, resets, first_BH, y_TBH = ctx.saved_tensors
         steps = _Steps(resets)
         grad_TBH = (y_TBH > 0).to(y_TBH.dtype) if ctx.relu else 1 - y_TBH * y_TBH
-        for t in reversed(range(len(y_TBH))):
-            d_BH = grad_TBH[t].mul_(dh_BH + dy_TBH[t])
+        for t, d_BH, dy_BH in _backwards(grad_TBH, dy_TBH):
+            d_BH.mul_(dh_BH + dy_BH)
             dh_BH = steps.clear(t, d_BH @ weight)
         dweight, dbias = _weight_gradients(grad_TBH, steps.entering(first_BH, y_TBH))
         return None, grad_TBH, dweight, dbias, None, dh_BH
@@ -90,14 +106,18 @@ class _GRU(torch.autograd.Function):
         gates_TBG = gates_x.clone()  # becomes r, z, n
         candidate_TBH = torch.empty_like(gates_x[..., :size])  # W_hn h + b_hn
         y_TBH = torch.empty_like(candidate_TBH)
-        weight_t = weight.t().contiguous()  # a product by the view is up to four times slower
-        for t, gates_BG in enumerate(gates_TBG.unbind()):
+        r, z, n = gates_TBG.chunk(3, dim=2)
+        rz = gates_TBG[..., : 2 * size]
+        weight_t = _product_ready(weight)
+        for t, rz_B2H, r_BH, z_BH, n_BH, candidate_BH, y_BH in _forwards(
+            rz, r, z, n, candidate_TBH, y_TBH
+        ):
             h = steps.clear(t, h)
             product_BG = torch.addmm(bias, h, weight_t)
-            candidate_TBH[t] = product_BG[:, 2 * size :]
-            rz_BG = gates_BG[:, : 2 * size].add_(product_BG[:, : 2 * size]).sigmoid_()
-            n_BH = gates_BG[:, 2 * size :].addcmul_(rz_BG[:, :size], candidate_TBH[t]).tanh_()
-            h = torch.lerp(n_BH, h, rz_BG[:, size:], out=y_TBH[t])
+            candidate_BH.copy_(product_BG[:, 2 * size :])
+            rz_B2H.add_(product_BG[:, : 2 * size]).sigmoid_()
+            n_BH.addcmul_(r_BH, candidate_BH).tanh_()
+            h = torch.lerp(n_BH, h, z_BH, out=y_BH)
         ctx.save_for_backward(weight, resets, first_BH, gates_TBG, candidate_TBH, y_TBH)
         return y_TBH, h.clone()
 
@@ -113,10 +133,10 @@ class _GRU(torch.autograd.Function):
         z_factor = (h_in_TBH - n) * z * (1 - z)
         grad_TB3H = torch.stack([r_factor, z_factor, n_factor * r], dim=2)
         arriving_TBH = torch.empty_like(y_TBH)
-        for t in reversed(range(len(y_TBH))):
-            d_BH = torch.add(dh_BH, dy_TBH[t], out=arriving_TBH[t])
-            step_B3H = grad_TB3H[t].mul_(d_BH[:, None])
-            dh_BH = steps.clear(t, torch.addmm(d_BH * z[t], step_B3H.flatten(1), weight))
+        for t, step_B3H, d_BH, dy_BH, z_BH in _backwards(grad_TB3H, arriving_TBH, dy_TBH, z):
+            torch.add(dh_BH, dy_BH, out=d_BH)
+            step_B3H.mul_(d_BH[:, None])
+            dh_BH = steps.clear(t, torch.addmm(d_BH * z_BH, step_B3H.flatten(1), weight))
         grad_h_TBG = grad_TB3H.flatten(2)
         grad_x_TBG = grad_h_TBG.clone()
         torch.mul(arriving_TBH, n_factor, out=grad_x_TBG[..., 2 * weight.shape[1] :])
@@ -136,15 +156,18 @@ class _LSTM(torch.autograd.Function):
         gates_TBG = gates_x + bias  # becomes i, f, g, o
         y_TBH = torch.empty_like(gates_TBG[..., :size])
         c_TBH, tanh_c_TBH = torch.empty_like(y_TBH), torch.empty_like(y_TBH)
-        weight_t = weight.t().contiguous()  # a product by the view is up to four times slower
-        for t, gates_BG in enumerate(gates_TBG.unbind()):
+        i, f, g, o = gates_TBG.chunk(4, dim=2)
+        i_and_f = gates_TBG[..., : 2 * size]
+        weight_t = _product_ready(weight)
+        for t, gates_BG, if_B2H, i_BH, f_BH, g_BH, o_BH, c_BH, tanh_c_BH, y_BH in _forwards(
+            gates_TBG, i_and_f, i, f, g, o, c_TBH, tanh_c_TBH, y_TBH
+        ):
             gates_BG.addmm_(steps.clear(t, h), weight_t)
-            gates_BG[:, : 2 * size].sigmoid_()
-            i, f, g, o = gates_BG.split(size, dim=1)
-            g.tanh_()
-            o.sigmoid_()
-            c = torch.mul(f, steps.clear(t, c), out=c_TBH[t]).addcmul_(i, g)
-            h = torch.mul(o, torch.tanh(c, out=tanh_c_TBH[t]), out=y_TBH[t])
+            if_B2H.sigmoid_()
+            g_BH.tanh_()
+            o_BH.sigmoid_()
+            c = torch.mul(f_BH, steps.clear(t, c), out=c_BH).addcmul_(i_BH, g_BH)
+            h = torch.mul(o_BH, torch.tanh(c, out=tanh_c_BH), out=y_BH)
         ctx.save_for_backward(weight, resets, *first, gates_TBG, c_TBH, tanh_c_TBH, y_TBH)
         return y_TBH, h.clone(), c.clone()
 
@@ -166,15 +189,16 @@ class _LSTM(torch.autograd.Function):
             dim=2,
         )
         c_factor_TBH = o * (1 - tanh_c_TBH * tanh_c_TBH)
-        for t in reversed(range(len(y_TBH))):
-            dh_BH = dh_BH + dy_TBH[t]
-            dc_BH = torch.addcmul(dc_BH, dh_BH, c_factor_TBH[t])
-            step_B4H = grad_TB4H[t]
-            step_B4H[:, :3].mul_(dc_BH[:, None])
-            step_B4H[:, 3].mul_(dh_BH)
-            dh_BH = steps.clear(t, step_B4H.flatten(1) @ weight)
-            dc_BH = steps.clear(t, dc_BH.mul_(f[t]))
         grad_TBG = grad_TB4H.flatten(2)
+        for t, grad_BG, ifg_B3H, do_BH, dy_BH, c_factor_BH, f_BH in _backwards(
+            grad_TBG, grad_TB4H[:, :, :3], grad_TB4H[:, :, 3], dy_TBH, c_factor_TBH, f
+        ):
+            dh_BH = dh_BH + dy_BH
+            dc_BH = torch.addcmul(dc_BH, dh_BH, c_factor_BH)
+            ifg_B3H.mul_(dc_BH[:, None])
+            do_BH.mul_(dh_BH)
+            dh_BH = steps.clear(t, grad_BG @ weight)
+            dc_BH = steps.clear(t, dc_BH.mul_(f_BH))
         dweight, dbias = _weight_gradients(grad_TBG, steps.entering(h, y_TBH))
         return grad_TBG, dweight, dbias, None, dh_BH, dc_BH
 

@@ -2,7 +2,8 @@
 
 import codecs
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from typing import BinaryIO
 
 from rnnlm_cli.errors import ConfigError, TextError
@@ -24,27 +25,28 @@ def read_chunks(path: str, *, encoding: str | None) -> Iterator[str]:
     """
     decoder = _decoder(encoding)
     num_read, at_start, held = 0, True, ""
-    for raw in _raw_chunks(path):
-        pending = len(decoder.getstate()[0])
-        try:
-            text = decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
-            raise _undecodable(path, num_read - pending + error.start, encoding) from None
-        num_read += len(raw)
-        if encoding is not None:
-            if at_start and text:
-                text, at_start = text.removeprefix("\ufeff"), False
-            text = held + text
-            held = "\r" if text.endswith("\r") and raw else ""  # its "\n" may come next
-            text = text.removesuffix("\r") if held else text
-            text = text.replace("\r\n", "\n")
-            if "\0" in text:
-                raise TextError(
-                    f"{path}: holds NUL characters, so it is binary or in another encoding; "
-                    "text is needed. Try --encoding utf-16, or --level byte to train on any bytes"
-                )
-        if text:
-            yield text
+    with closing(_raw_chunks(path)) as raw_chunks:
+        for raw in raw_chunks:
+            pending = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(raw, final=not raw)
+            except UnicodeDecodeError as error:
+                raise _undecodable(path, num_read - pending + error.start, encoding) from None
+            num_read += len(raw)
+            if encoding is not None:
+                if at_start and text:
+                    text, at_start = text.removeprefix("\ufeff"), False
+                text = held + text
+                held = "\r" if text.endswith("\r") and raw else ""  # its "\n" may come next
+                text = text.removesuffix("\r") if held else text
+                text = text.replace("\r\n", "\n")
+                if "\0" in text:
+                    raise TextError(
+                        f"{path}: holds NUL characters, so it is binary or in another encoding; "
+                        "text is needed. Try --encoding utf-16, or --level byte for any bytes"
+                    )
+            if text:
+                yield text
 
 
 def read_text(path: str, *, encoding: str | None) -> str:
@@ -75,7 +77,7 @@ def _decoder(encoding: str | None) -> codecs.IncrementalDecoder:
         ) from None
 
 
-def _raw_chunks(path: str) -> Iterator[bytes]:
+def _raw_chunks(path: str) -> Generator[bytes, None, None]:
     """The file's bytes, then one empty piece for its end."""
     try:
         if path == STDIN:

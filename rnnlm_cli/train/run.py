@@ -10,8 +10,9 @@ import torch
 
 from rnnlm_cli.config import ModelConfig, SampleConfig, TextConfig, TrainConfig
 from rnnlm_cli.errors import ModelFileError, RnnlmError
+from rnnlm_cli.files import keep_old
 from rnnlm_cli.language_model import LanguageModel
-from rnnlm_cli.model_file import Model, keep_old, save_model
+from rnnlm_cli.model_file import Model, save_model
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.nn.randomness import generator
 from rnnlm_cli.score.evaluate import mean_nats
@@ -67,6 +68,11 @@ class Run:
         out: Path, device: torch.device, started: float, progress: Progress,
     ) -> None:
         self.corpus, self.text, self.out, self.progress = corpus, text, out, progress
+        vocabulary = corpus.vocabulary
+        model = replace(
+            model, vocab_size=len(vocabulary), unknown_trained=vocabulary.num_unknown > 0
+        )
+        _require_memory(model, device)
         num_tokens = len(corpus.train.tokens_N)
         batch_size, bptt = shrink(num_tokens, batch_size=train.batch_size, bptt=train.bptt)
         if (batch_size, bptt) != (train.batch_size, train.bptt):
@@ -76,11 +82,6 @@ class Run:
                 f"{train.batch_size}"
             )
         self.config = replace(train, batch_size=batch_size, bptt=bptt)
-        vocabulary = corpus.vocabulary
-        model = replace(
-            model, vocab_size=len(vocabulary), unknown_trained=vocabulary.num_unknown > 0
-        )
-        _require_memory(model, device)
         self.network = RecurrentNetwork(model, generator=generator(train.seed, "weights", 0))
         self.network.to(device)
         self.rows = TrainingRows(

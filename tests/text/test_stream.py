@@ -11,10 +11,10 @@ from rnnlm_cli.text.stream import load_corpus
 def corpus(tmp_path):
     def load(content, *, valid=None, test=None, **settings):
         paths = {}
-        for name, content in (("train", content), ("valid", valid), ("test", test)):
-            if content is not None:
+        for name, part in (("train", content), ("valid", valid), ("test", test)):
+            if part is not None:
                 paths[name] = str(tmp_path / name)
-                (tmp_path / name).write_text(content, "utf-8", newline="")
+                (tmp_path / name).write_text(part, "utf-8", newline="")
         return load_corpus(
             paths["train"], TextConfig(**settings),
             valid_path=paths.get("valid"), test_path=paths.get("test"),

@@ -1,0 +1,177 @@
+"""The commands as a person types them: what stands on stdout, what on stderr."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnnlm_cli import __version__
+from tests.conftest import save_tiny
+
+
+def stdin(monkeypatch, data):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_score_prints_a_line_a_sentence_in_order(model_path, run):
+    code, out, err = run("score", "abc", "", "de")
+    assert code == 0
+    lines = out.splitlines()
+    assert [line.split()[2] for line in lines] == ["3", "0", "2"]
+    assert lines[0].endswith("  abc") and lines[2].endswith("  de")
+    assert "ln_p" in err and "total: 3 texts, 5 predicted tokens" in err
+
+
+def test_a_file_and_stdin_score_like_arguments_empty_lines_included(model_path, run, monkeypatch):
+    _, expected, _ = run("score", "abc", "", "de", "--json")
+    Path("lines.txt").write_bytes(b"abc\r\n\r\nde")
+    assert run("score", "-f", "lines.txt", "--json")[1] == expected
+    for arguments in (["-"], ["-f", "-"]):
+        stdin(monkeypatch, b"abc\n\nde\n")
+        assert run("score", *arguments, "--json")[1] == expected
+    assert len(expected.splitlines()) == 3
+
+
+def test_json_keys_of_score(model_path, run):
+    line = json.loads(run("score", "abz", "--json", "--tokens", "--closing")[1])
+    assert list(line) == [
+        "text", "nats", "log10_prob", "predicted_tokens", "perplexity", "bits_per_char", "oov",
+        "unscored", "closing", "tokens",
+    ]
+    assert (line["oov"], line["unscored"], line["closing"]) == (1, 1, True)
+    assert [list(token) for token in line["tokens"]] == [["token", "nats", "oov"]] * 4
+    assert sum(token["nats"] or 0 for token in line["tokens"]) == pytest.approx(line["nats"])
+    assert line["tokens"][2] == {"token": "z", "nats": None, "oov": True}
+
+
+def test_the_closing_boundary_counts_for_sentences_models_unless_told_otherwise(
+    make_network, tmp_path, monkeypatch, run
+):
+    monkeypatch.chdir(tmp_path)
+    for sentences in (False, True):
+        save_tiny(make_network, tmp_path / "model.rnnlm", sentences=sentences)
+        counted = {
+            flag: json.loads(run("score", "ab", "--json", *flag)[1])["predicted_tokens"]
+            for flag in [(), ("--closing",), ("--no-closing",)]
+        }
+        assert counted == {(): 2 + sentences, ("--closing",): 3, ("--no-closing",): 2}
+
+
+def test_documents_by_argument_or_file(model_path, run):
+    Path("a.txt").write_text("abc\nde\n")
+    lines = run("score", "--document", "a.txt", "-f", "a.txt", "--json")[1].splitlines()
+    assert len(lines) == 2 and lines[0] == lines[1]
+    document = json.loads(lines[0])
+    assert document["file"] == "a.txt" and document["predicted_tokens"] == 7
+    cold = json.loads(run("score", "--document", "a.txt", "--reset-every", 4, "--json")[1])
+    assert cold["nats"] != document["nats"]
+
+
+def test_a_document_of_a_sentences_model_is_scored_with_a_warning(
+    make_network, tmp_path, monkeypatch, run
+):
+    monkeypatch.chdir(tmp_path)
+    save_tiny(make_network, tmp_path / "model.rnnlm", sentences=True)
+    Path("a.txt").write_text("abc\n")
+    code, _, err = run("score", "--document", "a.txt")
+    assert code == 0 and "note: this model was trained on sentences" in err
+
+
+def test_an_argument_that_names_a_file_gets_a_hint(model_path, run):
+    Path("abc").write_text("abc")
+    code, out, err = run("score", "abc")
+    assert code == 0 and len(out.splitlines()) == 1 and "-f abc" in err
+
+
+def test_tokens_show_their_surprisal_in_bits(model_path, run):
+    _, out, _ = run("score", "a b", "--tokens")
+    _, json_out, _ = run("score", "a b", "--tokens", "--json")
+    first = json.loads(json_out)["tokens"][0]
+    assert float(out.splitlines()[1].split()[0]) == pytest.approx(
+        first["nats"] / 0.6931471805599453, abs=1e-4
+    )
+    assert out.splitlines()[2].split() == ["unscored", "'", "'", "unknown"]
+
+
+def test_generate_writes_prompt_text_and_a_final_newline(model_path, run):
+    code, out, err = run("generate", "--n", 30, "--prompt", "abc", "--seed", 5)
+    assert code == 0 and err == ""
+    assert out.startswith("abc") and out.endswith("\n")
+    body = out.removeprefix("abc")
+    assert len(body) == (30 if body[:30].endswith("\n") else 31)
+    _, bare, _ = run("generate", "--n", 30, "--prompt", "abc", "--seed", 5, "--no-echo")
+    assert "abc" + bare == out
+    Path("prompt.txt").write_text("abc")
+    assert run("generate", "--n", 30, "-f", "prompt.txt", "--seed", 5)[1] == out
+
+
+def test_a_fresh_seed_is_shown_and_gives_the_same_text_again(model_path, run):
+    _, out, err = run("generate", "--n", 40)
+    seed = err.removeprefix("seed: ").strip()
+    assert run("generate", "--n", 40, "--seed", seed)[1] == out
+    assert run("generate", "--n", 40)[1] != out
+
+
+def test_samples_as_json_lines_are_the_texts_printed(model_path, run):
+    _, out, err = run("generate", "--n", 9, "--seed", 2, "--samples", 3, "--prompt", "a", "--json")
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [list(line) for line in lines] == [["prompt", "text", "seed", "sample"]] * 3
+    assert [line["sample"] for line in lines] == [0, 1, 2]
+    assert all(line["prompt"] == "a" and len(line["text"]) == 9 for line in lines)
+    _, printed, err = run("generate", "--n", 9, "--seed", 2, "--samples", 3, "--prompt", "a")
+    texts = ["a" + line["text"] for line in lines]
+    assert printed == "".join(text if text.endswith("\n") else text + "\n" for text in texts)
+    assert "sample 2 of 3" in err
+
+
+def test_unknown_prompt_characters_can_be_skipped(model_path, run):
+    _, skipped, _ = run("generate", "--prompt", "a?b", "--unk", "skip", "--seed", 1, "--no-echo")
+    _, plain, _ = run("generate", "--prompt", "ab", "--seed", 1, "--no-echo")
+    assert skipped == plain
+
+
+def test_byte_level_output_is_whole_utf8_with_replacements_counted(
+    make_network, tmp_path, monkeypatch, run
+):
+    monkeypatch.chdir(tmp_path)
+    save_tiny(make_network, tmp_path / "model.rnnlm", level="byte")
+    code, out, err = run("generate", "--n", 300, "--seed", 1, "--temperature", 1)
+    assert code == 0 and out.count("\ufffd") > 0
+    assert f"note: {out.count(chr(0xFFFD))} bytes that are no UTF-8" in err
+    code, out, _ = run("score", os.fsdecode(b"ab\xff"), "--json")
+    assert json.loads(out)["predicted_tokens"] == 3
+
+
+def test_info_says_what_the_model_is(model_path, run):
+    code, out, _ = run("info")
+    assert code == 0
+    shown = dict(line.split(None, 1) for line in out.splitlines() if len(line.split()) == 2)
+    assert shown["level"] == "char" and shown["cell"] == "lstm" and shown["valid_nats"] == "1.5"
+    assert json.loads(run("info", "--json")[1])["hidden_size"] == 5
+
+
+def test_version(run):
+    assert run("--version")[:2] == (0, f"rnnlm {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["train"], ["score"]])
+def test_help_and_usage_errors_import_neither_torch_nor_numpy(arguments):
+    script = (
+        "import sys; from rnnlm_cli.cli.main import main; main(sys.argv[1:]);"
+        "sys.exit(sum(name in sys.modules for name in ('torch', 'numpy')))"
+    )
+    result = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_train_help_names_every_option_that_scripts_rely_on(run):
+    _, out, _ = run("train", "--help")
+    options = """--out --level --text --min-count --vocab-size --encoding --cell --nonlinearity
+        --layers --embedding-size --hidden-size --tied --dropout --bptt --batch-size --optimizer
+        --lr --weight-decay --clip --minutes --epochs --steps --valid --valid-fraction --test
+        --sample-every --seed --threads --device"""
+    assert [option for option in options.split() if option not in out] == []
