@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Annotated, Any
@@ -15,8 +14,6 @@ from rnnlm_cli.cli.info import info
 from rnnlm_cli.cli.score import score
 from rnnlm_cli.cli.train import train
 from rnnlm_cli.errors import RnnlmError
-
-STARTED = time.monotonic()  # the clock of `train --minutes` starts with the process
 
 app = typer.Typer(
     name="rnnlm",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
+from rnnlm_cli.cli import STARTED
 from rnnlm_cli.cli.options import DEFAULT_MODEL, DeviceOption, ThreadsOption
 from rnnlm_cli.config import (
     UNKNOWN_ID,
@@ -123,7 +124,6 @@ def train(
         ),
     )
 
-    from rnnlm_cli.cli.main import STARTED
     from rnnlm_cli.text.stream import load_corpus
 
     require_writable(out)

@@ -40,7 +40,9 @@ class Budget:
     def __init__(self, minutes: float, started: float) -> None:
         self.seconds = 60 * minutes
         self._end = started + self.seconds
+        self._reserve = 0.0  # seconds for the last evaluation
         self._mark = (0, time.monotonic())  # (step, time) of the last validation
+        self._seconds_a_step = 0.0
 
     def left(self) -> float:
         """Seconds until the end."""
@@ -58,25 +60,23 @@ class Budget:
         self._reserve = final_tokens * speed.evaluation + LAST_WORDS
         per_token = speed.training + VALIDATION_SHARE * speed.evaluation
         steps = (self.left() - self._reserve) / (per_token * tokens_per_step)
+        self._seconds_a_step = per_token * tokens_per_step
         self._mark = (0, time.monotonic())
         return Plan(max(1, int(steps)), tokens_per_step)
 
-    def correct(self, plan: Plan, step: int) -> bool:
-        """Move the plan's end where it would miss the budget by more than 5 %.
-
-        Returns: whether it was moved.
-        """
+    def correct(self, plan: Plan, step: int) -> None:
+        """Move the plan's end where it would miss what is left of the budget by more than 5 %."""
         marked_step, marked_at = self._mark
         now = time.monotonic()
         self._mark = (step, now)
-        seconds_a_step = (now - marked_at) / max(step - marked_step, 1)
+        # Half of the old figure: a machine's pace comes and goes.
+        self._seconds_a_step += (now - marked_at) / max(step - marked_step, 1)
+        self._seconds_a_step /= 2
         left = self.left() - self._reserve
-        projected = seconds_a_step * (plan.total_steps - step)
+        projected = self._seconds_a_step * (plan.total_steps - step)
         near = TOLERANCE * self.seconds * (1 - plan.progress(step))
-        if step >= plan.total_steps or abs(projected - left) <= near:
-            return False
-        plan.correct(step, step + max(0, int(left / seconds_a_step)))
-        return True
+        if step < plan.total_steps and abs(projected - left) > near:
+            plan.correct(step, step + max(0, int(left / self._seconds_a_step)))
 
 
 def measure_speed(

@@ -37,7 +37,7 @@ class Progress:
                 total=plan.total_steps,
                 unit="step",
                 dynamic_ncols=True,
-                bar_format="{percentage:3.0f}% {n_fmt}/{total_fmt} {bar:12} {desc}{remaining} left",
+                bar_format="{percentage:3.0f}% {n_fmt}/{total_fmt} {bar:8} {desc} {remaining} left",
             )
 
     def step(self, plan: Plan, state: TrainState) -> None:

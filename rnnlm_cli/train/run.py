@@ -110,11 +110,9 @@ class Run:
             validations += 1
             every = self.config.sample_every
             if self.progress.on_terminal and every and validations % every == 0:
-                self.progress.say(self._sample())
-            if self.budget is not None and self.budget.correct(self.plan, self.state.step):
-                self.progress.say(
-                    f"note: the plan now ends at step {self.plan.total_steps:,}, to keep the time"
-                )
+                self.progress.say(f"--- step {self.state.step:,} writes:\n{self._sample()}")
+            if self.budget is not None:
+                self.budget.correct(self.plan, self.state.step)
 
         with Interrupt() as interrupt:
             self.progress.start(self.plan)
@@ -215,7 +213,7 @@ class Run:
         config = SampleConfig(
             num_tokens=SAMPLE_TOKENS[self.text.level], seed=self.config.seed + self.state.step
         )
-        return "".join(piece for (piece,) in model.generate(config)).strip("\n") + "\n"
+        return "".join(piece for (piece,) in model.generate(config)).strip("\n")
 
 
 def _require_memory(config: ModelConfig, device: torch.device) -> None:

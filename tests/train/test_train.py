@@ -165,7 +165,7 @@ def test_steps_that_are_not_finite_are_not_taken_and_end_in_an_error(make_networ
 
 
 def test_a_budget_of_minutes_ends_a_run_that_would_go_on(text, run, monkeypatch):
-    monkeypatch.setattr("rnnlm_cli.cli.main.STARTED", time.monotonic())
+    monkeypatch.setattr("rnnlm_cli.cli.train.STARTED", time.monotonic())
     code, _, err = run("train", text, *SMALL, "--minutes", 0.05)
     steps = LanguageModel.load("model.rnnlm").training["planned_steps"]
     assert code == 0 and steps >= 1 and f"/{steps}" in err

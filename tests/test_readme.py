@@ -1,0 +1,54 @@
+"""The README's commands, as they stand, in order (with a short --steps put in)."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+TEXT = """To be, or not to be, that is the question:
+The quick brown fox jumps over a garden path, or it does not;
+Whether 'tis nobler in the mind to suffer a lazy dog.
+"""
+BUDGET = re.compile(r"--(minutes|epochs|steps) \S+")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in ("corpus.txt", "valid.txt", "test.txt", "lines.txt"):
+        (tmp_path / name).write_text(TEXT * 20)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_command_works_as_it_stands(folder, run):
+    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    assert len(commands) > 10
+    for command in commands:
+        program, *arguments = shlex.split(command)
+        assert program == "rnnlm"
+        if arguments[0] == "train":
+            arguments = [*shlex.split(BUDGET.sub("", command))[1:], "--steps", "2"]
+        code, out, err = run(*arguments)
+        assert code == 0, f"{command}: {err}"
+        assert bool(out) == (arguments[0] != "train"), command
+
+
+def test_the_python_example_runs(folder, run, capfd):
+    run("train", "corpus.txt", "--steps", "2")
+    (example,) = blocks("python")
+    exec(example, {})
+    printed = capfd.readouterr().out
+    assert len(printed) > 200
+
+
+def test_the_rooms_of_the_readme_are_those_of_the_code():
+    package = Path(__file__).parents[1] / "rnnlm_cli"
+    table = " ".join(line for line in README.splitlines() if line.startswith("| `"))
+    named = {room.rstrip("/") for room in re.findall(r"`([a-z_]+(?:/|\.py))`", table)}
+    rooms = {path.name for path in package.iterdir() if not path.name.startswith("_")}
+    assert named == rooms - {"config.py", "errors.py"}
