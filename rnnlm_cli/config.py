@@ -99,6 +99,11 @@ class TextConfig(_Checked):
         return (self.text or ("sentences" if self.level == "word" else "running")) == "sentences"
 
     @property
+    def codec(self) -> str | None:
+        """The encoding of the text files; None for bytes as they are."""
+        return None if self.level == "byte" else self.encoding or "utf-8"
+
+    @property
     def least_count(self) -> int:
         """The count below which a token is unknown."""
         return 2 if self.min_count is None else self.min_count

@@ -30,7 +30,7 @@ from rnnlm_cli.files import require_writable
 
 if TYPE_CHECKING:
     from rnnlm_cli.text.stream import Corpus, Part
-    from rnnlm_cli.train.run import Outcome
+    from rnnlm_cli.train.run import Loss, Outcome
 
 
 def _option(panel: str, help: str, **more: Any) -> Any:
@@ -194,23 +194,23 @@ def _report(outcome: Outcome, corpus: Corpus, out: Path) -> None:
     say = partial(print, file=sys.stderr)
     if outcome.signum is not None:
         say(f"stopped at step {outcome.step:,} of {outcome.total_steps:,}; the best model is kept")
-    say(f"validation: {_loss(outcome.valid_nats, corpus.valid, corpus)}")
-    num_tokens = len(corpus.valid.tokens_N)
-    if outcome.valid_tokens < num_tokens:
-        say(f"            over {outcome.valid_tokens:,} of its {num_tokens:,} tokens")
+    say(f"validation: {_loss(outcome.valid, corpus.valid, corpus)}")
     say("            (the model was selected on this text: a --test text gives an unbiased figure)")
-    if outcome.test_nats is not None and corpus.test is not None:
-        say(f"test:       {_loss(outcome.test_nats, corpus.test, corpus)}")
+    if outcome.test is not None and corpus.test is not None:
+        say(f"test:       {_loss(outcome.test, corpus.test, corpus)}")
     model = "" if out == DEFAULT_MODEL else f" -m {shlex.quote(str(out))}"
     say(f"model:      {out}. Try")
     say(f'    rnnlm score{model} "the quick brown fox"')
     say(f"    rnnlm generate{model} --n 200")
 
 
-def _loss(nats: float, part: Part, corpus: Corpus) -> str:
-    bits = nats / math.log(2) * len(part.tokens_N) / part.num_characters
-    text = f"{nats:.4f} nats per token, perplexity {math.exp(min(nats, 700)):.4g}, "
+def _loss(loss: Loss, part: Part, corpus: Corpus) -> str:
+    num_tokens = len(part.tokens_N)
+    bits = loss.nats / math.log(2) * num_tokens / part.num_characters
+    text = f"{loss.nats:.4f} nats per token, perplexity {math.exp(min(loss.nats, 700)):.4g}, "
     text += f"{bits:.4f} bits per character"
+    if loss.num_tokens < num_tokens:
+        text += f", over {loss.num_tokens:,} of {num_tokens:,} tokens"
     num_unknown = int((part.tokens_N == UNKNOWN_ID).sum())
     if num_unknown and corpus.vocabulary.num_unknown:
         text += f" (too low: {num_unknown:,} unknown tokens hide their spelling)"

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from rnnlm_cli.config import BOUNDARY_ID
+from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.windows import (
     WARM_UP,
@@ -32,7 +32,7 @@ LONGEST_WINDOW = 256
 def nats_of_rows(network: RecurrentNetwork, rows: Rows) -> Nats:
     """-ln p of every target of every row, (L, B), state carried from window to window.
 
-    Returns: float64; infinity for an unknown token where training held none.
+    Returns: float64; infinity for an unknown token where training held none (`has_probability`).
     """
     length, batch_size = rows.targets_LB.shape
     nats_LB = np.empty((length, batch_size))
@@ -114,11 +114,16 @@ def mean_nats(
         lines = split_sentences(tokens_N)
         if most_tokens is not None:
             lines = lines[:: max(1, -(-len(tokens_N) // most_tokens))]
-        nats = np.concatenate(_in_batches(network, lines))
+        read_M, nats_M = np.concatenate(lines), np.concatenate(_in_batches(network, lines))
     else:
-        nats = _warmed_nats(network, tokens_N, most_tokens or len(tokens_N))
-    nats = nats[np.isfinite(nats)]
-    return float(nats.mean()) if len(nats) else 0.0
+        read_M, nats_M = _in_warmed_rows(network, tokens_N, most_tokens or len(tokens_N))
+    return float(nats_M[has_probability(network, read_M)].mean())
+
+
+def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> NDArray[np.bool_]:
+    """Which tokens a network can predict: all, but for the unknown where training held none."""
+    unknown_N: NDArray[np.bool_] = tokens_N == UNKNOWN_ID
+    return ~unknown_N | network.config.unknown_trained
 
 
 def _in_batches(network: RecurrentNetwork, sentences: list[Ids]) -> list[Nats]:
@@ -130,12 +135,15 @@ def _in_batches(network: RecurrentNetwork, sentences: list[Ids]) -> list[Nats]:
     return nats
 
 
-def _warmed_nats(network: RecurrentNetwork, tokens_N: Ids, most_tokens: int) -> Nats:
+def _in_warmed_rows(
+    network: RecurrentNetwork, tokens_N: Ids, most_tokens: int
+) -> tuple[Ids, Nats]:
+    """The tokens read and their nats."""
     num_read = min(len(tokens_N), most_tokens)
     num_rows = min(MOST_ROWS, max(1, num_read // (4 * WARM_UP)))
     if num_read == len(tokens_N):
-        return document_nats(network, tokens_N, num_rows=num_rows)
+        return tokens_N, document_nats(network, tokens_N, num_rows=num_rows)
     size = max(1, num_read // num_rows - WARM_UP)
     starts = [len(tokens_N) * row // num_rows for row in range(num_rows)]
     rows = document_rows(tokens_N, starts, size, warm_up=WARM_UP, reset_every=None)
-    return nats_of_rows(network, rows).T[rows.counted_LB.T]
+    return rows.targets_LB[rows.counted_LB], nats_of_rows(network, rows)[rows.counted_LB]

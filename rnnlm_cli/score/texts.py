@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.model import RecurrentNetwork
-from rnnlm_cli.score.evaluate import Nats, document_nats, sentence_nats
-from rnnlm_cli.text.vocabulary import BOUNDARY, Vocabulary
+from rnnlm_cli.score.evaluate import Nats, document_nats, has_probability, sentence_nats
+from rnnlm_cli.text.vocabulary import BOUNDARY, Ids, Vocabulary
 
 BATCH_CHARACTERS = 1 << 18  # of text scored at once: bounds the memory
 BATCH_SENTENCES = 4096
@@ -93,7 +93,8 @@ def score_sentences(
         all_nats = sentence_nats(network, ids)
         for text, whole, tokens_N, nats_N in zip(batch, wholes, ids, all_nats, strict=True):
             tokens = vocabulary.split(whole) if with_tokens else None
-            yield _text_score(text, len(whole), tokens_N == UNKNOWN_ID, nats_N, closing, tokens)
+            scored_N = has_probability(network, tokens_N)
+            yield _text_score(text, len(whole), tokens_N, nats_N, scored_N, closing, tokens)
 
 
 def score_document(
@@ -106,14 +107,15 @@ def score_document(
     if len(tokens_N):
         nats_N = document_nats(network, tokens_N, num_rows=num_rows, reset_every=reset_every)
     tokens = vocabulary.split(text) if with_tokens else None
-    return _text_score(name, len(text), tokens_N == UNKNOWN_ID, nats_N, False, tokens)
+    scored_N = has_probability(network, tokens_N)
+    return _text_score(name, len(text), tokens_N, nats_N, scored_N, False, tokens)
 
 
 def _text_score(
-    text: str, num_characters: int, unknown_N: NDArray[np.bool_], nats_N: Nats, closing: bool,
-    tokens: list[str] | None,
+    text: str, num_characters: int, tokens_N: Ids, nats_N: Nats, scored_N: NDArray[np.bool_],
+    closing: bool, tokens: list[str] | None,
 ) -> TextScore:
-    scored_N = np.isfinite(nats_N)
+    unknown_N = tokens_N == UNKNOWN_ID
     return TextScore(
         text=text,
         nats=float(nats_N[scored_N].sum()),
@@ -124,8 +126,10 @@ def _text_score(
         closing=closing,
         oov_nats=float(nats_N[scored_N & unknown_N].sum()),
         tokens=[
-            TokenScore(token, float(nats) if math.isfinite(nats) else None, bool(oov))
-            for token, nats, oov in zip(tokens or (), nats_N, unknown_N, strict=False)
+            TokenScore(token, float(nats) if scored else None, bool(oov))
+            for token, nats, scored, oov in zip(
+                tokens or (), nats_N, scored_N, unknown_N, strict=False
+            )
         ],
     )
 

@@ -39,37 +39,36 @@ def load_corpus(
         test_path: a text that is scored once, at the end.
     Raises: TextError where a text cannot be read, or there is too little of it.
     """
-    encoding = None if config.level == "byte" else config.encoding or "utf-8"
-    train = read_text(path, encoding=encoding)
+    train = read_text(path, encoding=config.codec)
     if not train:
         raise TextError(f"{path}: is empty; a text to train on is needed")
     if valid_path is None:
         valid_path, cut = path, _cut(train, config, path)
         train, valid = train[:cut], train[cut:]
     else:
-        valid = read_text(valid_path, encoding=encoding)
+        valid = read_text(valid_path, encoding=config.codec)
     vocabulary = Vocabulary.build(train, config)
-    corpus = Corpus(
-        vocabulary,
-        _part(vocabulary, train),
-        _part(vocabulary, valid),
-        None
-        if test_path is None
-        else _part(vocabulary, read_text(test_path, encoding=encoding)),
-    )
-    num_tokens = len(corpus.train.tokens_N)
-    if num_tokens < FEWEST_TOKENS:
+    trained = vocabulary.encode(train)
+    if len(trained) < FEWEST_TOKENS:
         raise TextError(
-            f"{path}: holds {num_tokens} tokens to train on; at least {FEWEST_TOKENS} are needed"
+            f"{path}: holds {len(trained)} tokens to train on; at least {FEWEST_TOKENS} are needed"
         )
-    for name, part in ((valid_path, corpus.valid), (test_path, corpus.test)):
-        if part is not None and not len(part.tokens_N):
-            raise TextError(f"{name}: holds no tokens to score; a text is needed")
-    return corpus
+    test = None
+    if test_path is not None:
+        test = _scored(vocabulary, read_text(test_path, encoding=config.codec), test_path)
+    valid_part = _scored(vocabulary, valid, valid_path)
+    return Corpus(vocabulary, Part(trained, len(train)), valid_part, test)
 
 
-def _part(vocabulary: Vocabulary, text: str) -> Part:
-    return Part(vocabulary.encode(text), len(text))
+def _scored(vocabulary: Vocabulary, text: str, path: str) -> Part:
+    """A part to evaluate on. Raises: TextError where none of its tokens has a probability."""
+    tokens_N = vocabulary.encode(text)
+    if not len(tokens_N) or not (vocabulary.num_unknown or tokens_N.any()):
+        raise TextError(
+            f"{path}: holds no tokens to score, or none that the training text has; "
+            "a text of the same kind is needed"
+        )
+    return Part(tokens_N, len(text))
 
 
 def _cut(text: str, config: TextConfig, path: str) -> int:

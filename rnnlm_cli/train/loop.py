@@ -63,7 +63,7 @@ def train_step(
     optimizer.step()
     state.network_state = tuple(tuple(part.detach() for part in layer) for layer in network_state)
     state.num_skipped = 0
-    state.loss = loss.item() if math.isnan(state.loss) else 0.97 * state.loss + 0.03 * loss.item()
+    state.loss = loss.item() if math.isnan(state.loss) else 0.9 * state.loss + 0.1 * loss.item()
 
 
 def _skip(network: RecurrentNetwork, state: TrainState) -> None:
@@ -75,7 +75,7 @@ def _skip(network: RecurrentNetwork, state: TrainState) -> None:
         raise RnnlmError(
             f"training: loss or gradient was not finite in {MOST_SKIPPED} steps in a row, the "
             f"last being step {state.step}; a smaller learning rate is needed. Try a lower --lr or "
-            "--clip; the best model so far is kept"
+            "--clip; a model that was saved before stays"
         )
 
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -28,20 +28,25 @@ from rnnlm_cli.windows import TrainingRows, shrink
 SAMPLE_TOKENS = {"char": 160, "byte": 160, "word": 40}
 
 
+class Loss(NamedTuple):
+    """Mean nats per token, and about how many tokens they are over."""
+
+    nats: float
+    num_tokens: int
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
 
     Args:
-        valid_nats: mean over the validation text, of the model that was kept.
-        valid_tokens: how many tokens that is over.
-        test_nats: the same of the test text, if there is one.
+        valid: the loss of the model that was kept, on the validation text.
+        test: the same on the test text, if there is one.
         signum: the signal that stopped the run, if one did.
     """
 
-    valid_nats: float
-    valid_tokens: int
-    test_nats: float | None
+    valid: Loss
+    test: Loss | None
     step: int
     total_steps: int
     signum: int | None
@@ -127,19 +132,21 @@ class Run:
                     self._validate()
             finally:
                 self.progress.stop()
+            if not self.state.best_step:
+                raise RnnlmError(
+                    "training: the validation loss was never finite, so there is no model to "
+                    "keep; a smaller learning rate is needed. Try a lower --lr or --clip"
+                )
             self.network.load_state_dict(self.state.best_weights)
-            valid_tokens, test_tokens = self.final_tokens
-            valid_nats, valid_size = self.state.best_nats, self.plan.validated_tokens
-            test_nats = None
+            valid = Loss(self.state.best_nats, self.plan.validated_tokens)
+            test = None
             if not interrupt.came():
-                valid_nats, valid_size = self._evaluate(self.corpus.valid, valid_tokens)
+                valid_tokens, test_tokens = self.final_tokens
+                valid = self._evaluate(self.corpus.valid, valid_tokens)
                 if self.corpus.test is not None:
-                    test_nats, _ = self._evaluate(self.corpus.test, test_tokens)
-            self._save(valid_nats, test_nats)
-        return Outcome(
-            valid_nats, min(valid_size, len(self.corpus.valid.tokens_N)), test_nats,
-            self.state.step, self.plan.total_steps, interrupt.signum,
-        )
+                    test = self._evaluate(self.corpus.test, test_tokens)
+            self._save(valid, test)
+        return Outcome(valid, test, self.state.step, self.plan.total_steps, interrupt.signum)
 
     def _plan(self) -> Plan:
         tokens_per_step = self.config.batch_size * self.config.bptt
@@ -160,37 +167,36 @@ class Run:
 
     def _validate(self) -> None:
         """Validate on the fixed part; keep the model, in memory and in the file, if it is best."""
-        nats, _ = self._evaluate(self.corpus.valid, self.plan.validated_tokens)
-        if self.state.keep_best(nats, self.network):
+        valid = self._evaluate(self.corpus.valid, self.plan.validated_tokens)
+        if self.state.keep_best(valid.nats, self.network):
             try:
-                self._save(nats, None)
+                self._save(valid, None)
             except ModelFileError as error:
                 self.progress.say(f"rnnlm: warning: {error}; training goes on")
-        self.progress.validated(self.plan, self.state, nats)
+        self.progress.validated(self.plan, self.state, valid.nats)
 
-    def _evaluate(self, part: Part, most_tokens: int | None) -> tuple[float, int]:
-        """Mean nats of a part, and about how many tokens they are over."""
+    def _evaluate(self, part: Part, most_tokens: int | None) -> Loss:
+        """The loss of the network as it is on a part, or on about so many of its tokens."""
         tokens_N = part.tokens_N
         nats = mean_nats(
             self.network, tokens_N, sentences=self.text.sentences, most_tokens=most_tokens
         )
-        return nats, min(len(tokens_N), most_tokens or len(tokens_N))
+        return Loss(nats, min(len(tokens_N), most_tokens or len(tokens_N)))
 
-    def _save(self, valid_nats: float, test_nats: float | None) -> None:
+    def _save(self, valid: Loss, test: Loss | None) -> None:
         if self._first_save:
             old = keep_old(self.out)
             if old is not None:
                 self.progress.say(f"note: the model that was {self.out} is now {old}")
             self._first_save = False
-        save_model(self.out, self._model(self._summary(valid_nats, test_nats)))
+        save_model(self.out, self._model(self._summary(valid, test)))
 
     def _model(self, summary: Mapping[str, Any]) -> Model:
-        encoding = None if self.text.level == "byte" else self.text.encoding or "utf-8"
         return Model(
-            self.network, self.corpus.vocabulary, self.text.sentences, encoding, summary
+            self.network, self.corpus.vocabulary, self.text.sentences, self.text.codec, summary
         )
 
-    def _summary(self, valid_nats: float, test_nats: float | None) -> dict[str, Any]:
+    def _summary(self, valid: Loss, test: Loss | None) -> dict[str, Any]:
         config = self.config
         return {
             "steps": self.state.best_step,
@@ -204,8 +210,8 @@ class Run:
             "weight_decay": config.weight_decay,
             "clip": config.clip,
             "seed": config.seed,
-            "valid_nats": valid_nats,
-            "test_nats": test_nats,
+            "valid_nats": valid.nats,
+            "test_nats": None if test is None else test.nats,
         }
 
     def _sample(self) -> str:

@@ -18,7 +18,7 @@ class TrainState:
         network_state: the carried state of every layer, detached.
         step: how many steps are done.
         position: where the next window begins.
-        loss: nats per token, an average that forgets with about the last hundred steps.
+        loss: nats per token, an average that forgets, of about the last ten steps.
         num_skipped: steps in a row that were not taken, as their gradient was not finite.
         best_nats: the lowest validation nats so far, on the fixed part of the validation text.
         best_step: after how many steps; 0 before the first validation.
@@ -36,7 +36,7 @@ class TrainState:
 
     def keep_best(self, nats: float, network: torch.nn.Module) -> bool:
         """Note a validation; copy the weights if it is the best so far, and say whether it is."""
-        if self.best_step and not nats < self.best_nats:
+        if not nats < self.best_nats:  # nor where it is not a number
             return False
         self.best_nats, self.best_step = nats, self.step
         self.best_weights = {

@@ -75,7 +75,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(text, run, sett
 
 def test_all_cells_layers_levels_and_optimizers_train_and_report(text, run):
     for settings in (
-        ("--cell", "elman", "--nonlinearity", "relu", "--layers", 2),
+        ("--cell", "elman", "--nonlinearity", "relu", "--layers", 2, "--hidden-size", 16),
         ("--tied", "--hidden-size", 8, "--level", "byte", "--optimizer", "sgd"),
         ("--level", "word", "--vocab-size", 20, "--text", "running", "--clip", 0),
     ):
@@ -103,6 +103,12 @@ def test_the_best_model_is_what_the_file_holds(text, run, monkeypatch):
     assert kept.training["steps"] == 2 and kept.training["valid_nats"] == 2.6
     assert torch.equal(kept.network.embedding, seen[1]["embedding"])
     assert not torch.equal(kept.network.embedding, seen[2]["embedding"])
+
+
+def test_a_model_whose_loss_is_not_finite_is_not_kept(text, run, monkeypatch):
+    monkeypatch.setattr("rnnlm_cli.train.run.mean_nats", lambda *_, **__: math.nan)
+    code, _, err = run("train", text, *SMALL, "--steps", 3)
+    assert code == 1 and "never finite" in err and os.listdir() == ["text"]
 
 
 def test_a_second_run_keeps_the_first_model_as_old_and_says_so(text, run):
