@@ -188,7 +188,7 @@ def document_rows(
     at_LB = np.array(starts_B) + np.arange(-warm_up, size)[:, None]
     inside_LB = (at_LB >= 0) & (at_LB < len(tokens_N))
     targets_LB = np.where(inside_LB, tokens_N[at_LB.clip(0, len(tokens_N) - 1)], BOUNDARY_ID)
-    resets_LB = ~inside_LB | (at_LB == 0)
+    resets_LB = at_LB == 0
     resets_LB[0] = True
     if reset_every is not None:
         resets_LB[warm_up::reset_every] = True

@@ -1,5 +1,7 @@
 """Where the tensors live, and how the processor is set up."""
 
+import os
+
 import torch
 
 from rnnlm_cli.errors import ConfigError
@@ -30,3 +32,12 @@ def prepare(*, device: str | None, threads: int | None) -> torch.device:
             f"--device: '{device}' is not on this machine; it has {', '.join(available)}"
         )
     return torch.device(name)
+
+
+def memory_of(device: torch.device) -> int | None:
+    """The memory of a device in bytes; None where the system does not say."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if not hasattr(os, "sysconf"):
+        return None
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -80,9 +80,14 @@ class Vocabulary:
             raise ValueError("tokens")
         if not all(isinstance(token, str) for token in tokens):
             raise ValueError("tokens")
-        if data["level"] not in ("char", "byte", "word") or data["num_unknown"] < 0:
+        level, num_unknown = data["level"], data["num_unknown"]
+        if level not in ("char", "byte", "word") or num_unknown < 0:
             raise ValueError("level")
-        return cls(data["level"], tokens, data["num_unknown"])
+        if level != "word" and any(len(token) != 1 for token in tokens[1:]):
+            raise ValueError("tokens")
+        if level == "byte" and len(tokens) != 257:
+            raise ValueError("tokens")
+        return cls(level, tokens, num_unknown)
 
     def encode(self, text: str) -> Ids:
         """The ids of a text, a boundary for every newline and UNKNOWN_ID for what is not known."""

@@ -1,6 +1,5 @@
 """A run from the text to the model file: what `rnnlm train` does."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from rnnlm_cli.errors import ModelFileError, RnnlmError
 from rnnlm_cli.files import keep_old
 from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.model_file import Model, save_model
+from rnnlm_cli.nn.device import memory_of
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.nn.randomness import generator
 from rnnlm_cli.score.evaluate import mean_nats
@@ -226,11 +226,8 @@ def _require_memory(config: ModelConfig, device: torch.device) -> None:
     """Weights, gradients and two moments of the optimizer must fit."""
     with torch.device("meta"):
         needed = 16 * RecurrentNetwork(config).num_parameters
-    if device.type == "cuda":
-        available = torch.cuda.get_device_properties(device).total_memory
-    else:
-        available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > available:
+    available = memory_of(device)
+    if available is not None and needed > available:
         raise RnnlmError(
             f"--hidden-size: a model of {needed // 16:,} parameters needs {needed / 1e9:,.0f} GB "
             f"to train; {device} has {available / 1e9:,.0f} GB. Choose smaller sizes"

@@ -86,6 +86,19 @@ def test_dropout_follows_its_generator_alone_and_keeps_the_mean(make_network):
     assert abs(dropped.mean().item() - 1) < 0.02  # five standard deviations
 
 
+def test_dropout_falls_on_what_enters_every_layer_and_the_output(make_network, monkeypatch):
+    network, widths = make_network(dropout=0.4), []
+
+    def all_dropped(x, dropout_generator):
+        widths.append(x.shape[-1])
+        return torch.zeros_like(x)
+
+    monkeypatch.setattr(network, "_drop", all_dropped)
+    logits, _ = network(torch.randint(V, (T, B)), network.initial_state(B))
+    assert widths == [4, 5, 5]
+    assert_close(logits, network.output_bias.expand(T, B, V))
+
+
 def test_generators_depend_on_seed_purpose_and_step():
     draws = {
         torch.rand((), generator=generator(*key)).item()

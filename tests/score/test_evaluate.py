@@ -124,6 +124,19 @@ def test_a_part_is_spread_over_the_stream(make_network):
     assert abs(halves[0] - halves[1]) > 0.1 * whole
 
 
+@pytest.mark.parametrize("sentences", [False, True])
+def test_a_part_is_about_as_large_as_asked_warm_up_included(make_network, monkeypatch, sentences):
+    read = []
+
+    def count(network, rows):
+        read.append(rows.targets_LB.size)
+        return np.zeros(rows.targets_LB.shape)
+
+    monkeypatch.setattr(evaluate, "nats_of_rows", count)
+    mean_nats(make_network(), tokens(40_000), sentences=sentences, most_tokens=8192)
+    assert 0.7 * 8192 < sum(read) < 1.1 * 8192
+
+
 def test_tokens_without_a_probability_are_left_out_of_the_mean(make_network):
     network = make_network(unknown_trained=False)
     text = tokens(12)

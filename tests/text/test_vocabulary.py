@@ -74,7 +74,8 @@ def test_plain_data_round_trip(level):
 @pytest.mark.parametrize(
     "change",
     [{"tokens": ["a", "b"]}, {"tokens": ["<unk>", "\n", "a", "a"]}, {"level": "bits"},
-     {"num_unknown": -1}, {"tokens": ["<unk>", "\n", 3]}],
+     {"num_unknown": -1}, {"tokens": ["<unk>", "\n", 3]}, {"level": "byte"},
+     {"tokens": ["<unk>", "\n", "ab"]}],
 )
 def test_what_cannot_be_a_vocabulary_is_refused(change):
     with pytest.raises(ValueError):
