@@ -22,6 +22,7 @@ def tokens(network, *, prompt=PROMPT, sentences=False, **settings):
 @torch.no_grad()
 def test_greedy_tokens_are_those_of_the_whole_window_run_again_each_time(make_network, sentences):
     network = make_network()
+    network.output_bias[BOUNDARY_ID] += 0.6
     text = [BOUNDARY_ID, *PROMPT.tolist()]
     for _ in range(12):
         inputs = torch.tensor(text)[:, None]
@@ -30,6 +31,7 @@ def test_greedy_tokens_are_those_of_the_whole_window_run_again_each_time(make_ne
         logits, _ = network(inputs, network.initial_state(1), resets)
         text.append(int(logits[-1, 0, 1:].argmax()) + 1)
     assert tokens(network, sentences=sentences, temperature=0)[:, 0].tolist() == text[4:]
+    assert len(set(text[4:])) > 1 and BOUNDARY_ID in text[4:-1]
 
 
 def test_n_counts_new_tokens_and_the_first_sample_does_not_depend_on_the_others(make_network):

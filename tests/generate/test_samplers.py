@@ -46,6 +46,8 @@ def test_top_k_and_top_p_keep_the_likeliest(settings, expected):
 
 
 def test_ties_go_to_the_lower_id():
+    many = probabilities(torch.zeros(1, 1000), SampleConfig(top_k=3))
+    assert np.flatnonzero(many).tolist() == [1, 2, 3]
     tied = torch.zeros(1, 5)
     assert probabilities(tied, SampleConfig(top_k=1)).argmax() == 1
     assert Sampler(SampleConfig(temperature=0)).draw(tied).tolist() == [1]

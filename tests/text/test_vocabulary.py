@@ -35,9 +35,9 @@ def test_min_count_one_keeps_everything_and_vocab_size_the_most_frequent():
 
 
 def test_a_literal_unk_is_the_unknown_token_at_word_level_only():
-    vocabulary = build("<unk> a a\n", level="word")
+    vocabulary = build("<unk> a a <unk>\n", level="word")
     assert vocabulary.tokens == ("<unk>", "\n", "a")
-    assert vocabulary.num_unknown == 1
+    assert vocabulary.num_unknown == 2
     assert vocabulary.encode("<unk> a").tolist() == [0, 2]
     assert build("<unk><unk>", min_count=1).num_unknown == 0
 

@@ -17,6 +17,7 @@ from rnnlm_cli.config import TrainConfig
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.train import loop
+from rnnlm_cli.train.interrupt import Interrupt
 from rnnlm_cli.train.loop import train_step
 from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.windows import TrainingRows
@@ -168,6 +169,17 @@ def test_steps_that_are_not_finite_are_not_taken_and_end_in_an_error(make_networ
         for _ in range(loop.MOST_SKIPPED):
             train_step(network, optimizer, rows, config, state, 0.1)
     assert torch.equal(network.embedding, before)
+    with torch.no_grad():
+        network.output_bias[3] = 0
+    train_step(network, optimizer, rows, config, state, 0.1)
+    assert state.num_skipped == 0 and not torch.equal(network.embedding, before)
+
+
+def test_a_second_signal_acts_as_usual():
+    with pytest.raises(KeyboardInterrupt), Interrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupt.came()
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_a_budget_of_minutes_ends_a_run_that_would_go_on(text, run, monkeypatch):
@@ -182,8 +194,9 @@ def test_a_short_text_shrinks_the_window_and_says_so(text, run):
     assert code == 0 and "is short: training on windows of" in err
 
 
-def test_clipping_bounds_the_step(make_network):
-    """With plain SGD at rate 1 a step moves the weights by at most the clip."""
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_a_clipped_step_is_as_long_as_clip_times_rate(make_network, rate):
+    """With plain SGD, which has no scale of its own."""
     network = make_network()
     rows = TrainingRows(
         np.arange(64, dtype=np.int32) % 7, batch_size=2, bptt=4, sentences=False, seed=1
@@ -191,6 +204,6 @@ def test_clipping_bounds_the_step(make_network):
     config = TrainConfig(optimizer="sgd", clip=0.01, weight_decay=0.0)
     before = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
     state = TrainState(network.initial_state(2))
-    train_step(network, loop.make_optimizer(network, config), rows, config, state, 1.0)
+    train_step(network, loop.make_optimizer(network, config), rows, config, state, rate)
     after = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
-    assert (after - before).norm().item() == pytest.approx(0.01, rel=1e-3)
+    assert (after - before).norm().item() == pytest.approx(0.01 * rate, rel=1e-3)
