@@ -13,6 +13,12 @@ class ConfigError(RnnlmError):
     exit_code = 2
 
 
+class InterruptedByUser(RnnlmError):
+    """Ctrl-C, where there was nothing to keep."""
+
+    exit_code = 130
+
+
 class TextError(RnnlmError):
     """A text that cannot be read, or read but not used."""
 

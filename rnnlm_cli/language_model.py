@@ -121,7 +121,7 @@ class LanguageModel:
     def _prompt_ids(self, prompt: str, *, skip_unknown: bool) -> Ids:
         if not skip_unknown:
             require_known(
-                self.vocabulary, prompt, option="--prompt", remedy="--unk skip leaves them out"
+                self.vocabulary, prompt, subject="prompt", remedy="--unk skip leaves them out"
             )
         tokens_N = self.vocabulary.encode(prompt)
         return np.delete(tokens_N, np.flatnonzero(tokens_N == UNKNOWN_ID))

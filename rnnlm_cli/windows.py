@@ -32,7 +32,7 @@ Bools = NDArray[np.bool_]
 
 RUNNING_RESET_EVERY = 1000  # tokens, on average
 WARM_UP = 256  # tokens read before a row counts
-ALIGNED_MOST = 0.5  # of a row may be lost by beginning rows at sentence starts
+ALIGNED_LEAST = 0.9  # of a row must be left, for rows to begin at sentence starts
 
 
 class Window(NamedTuple):
@@ -82,7 +82,8 @@ class TrainingRows:
     """A token stream in B contiguous rows, read in order, T tokens of each at a time.
 
     An epoch begins at a random offset below T, so that windows are not cut at the same places
-    twice; what is left over at its end is dropped. For sentences, rows begin where sentences do.
+    twice; what is left over at its end is dropped. For sentences, rows begin where sentences do,
+    unless lines are so long that more than a tenth of the text would be left over.
 
     Args:
         tokens_N: the stream.
@@ -147,7 +148,7 @@ class TrainingRows:
                 np.searchsorted(self._begins_N, starts_B).clip(max=len(self._begins_N) - 1)
             ]
             aligned_size = int(np.diff(aligned_B, append=num_tokens).min())
-            if aligned_size >= max(self.bptt, ALIGNED_MOST * row_size):  # else lines are too long
+            if aligned_size >= max(self.bptt, ALIGNED_LEAST * row_size):  # else lines are too long
                 starts_B, row_size = aligned_B, aligned_size
         return starts_B, row_size // self.bptt
 

@@ -46,6 +46,10 @@ def test_the_python_example_runs(folder, run, capfd):
     assert len(printed) > 200
 
 
+def test_no_figure_is_left_to_fill_in():
+    assert re.findall(r"\b(SESSION|PAIRS|BAR|TODO)\b", README) == []
+
+
 def test_the_rooms_of_the_readme_are_those_of_the_code():
     package = Path(__file__).parents[1] / "rnnlm_cli"
     table = " ".join(line for line in README.splitlines() if line.startswith("| `"))

@@ -66,15 +66,3 @@ def test_rooms_do_not_know_libraries(rooms, libraries):
         if room_of(path) in rooms:
             for module, line in imports_of(path):
                 assert module.split(".")[0] not in libraries, f"{path}:{line}: {module}"
-
-
-def test_the_commands_import_torch_inside_their_bodies_only():
-    heavy = {"torch", "numpy", "safetensors", "rnnlm_cli.language_model", "rnnlm_cli.model_file"}
-    for path in modules():
-        if room_of(path) in {"cli", "config", "errors"}:
-            top_level = [node for node in ast.parse(path.read_text("utf-8")).body]
-            for node in top_level:
-                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-                names += [node.module] if isinstance(node, ast.ImportFrom) else []
-                for name in names:
-                    assert name not in heavy and name.split(".")[0] not in heavy, path

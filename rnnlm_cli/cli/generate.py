@@ -21,6 +21,7 @@ from rnnlm_cli.cli.options import (
 )
 from rnnlm_cli.config import SampleConfig
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.text.reading import make_decoder, read_text
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import Generated
@@ -69,10 +70,10 @@ def generate(
         num_tokens=n, temperature=temperature, top_k=top_k, top_p=top_p, num_samples=samples,
         seed=drawn,
     )
+    if encoding is not None:
+        make_decoder(encoding)
     loaded = open_model(model, device=device, threads=threads)
     if file is not None:
-        from rnnlm_cli.text.reading import read_text
-
         prompt = read_text(file, encoding=encoding or loaded.encoding)
     prompt = prompt or ""
     generated = loaded.generate(config, prompt=prompt, skip_unknown=unk == "skip")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,8 +31,9 @@ def info(
 
 
 def _facts(model: LanguageModel) -> dict[str, Any]:
+    from rnnlm_cli.score.evaluate import perplexity
+
     training = dict(model.training)
-    nats = training["valid_nats"]
     config = asdict(model.network.config)
     del config["vocab_size"], config["unknown_trained"]
     return {
@@ -41,11 +41,11 @@ def _facts(model: LanguageModel) -> dict[str, Any]:
         "text": "sentences" if model.sentences else "running",
         "encoding": model.encoding,
         "vocabulary": len(model.vocabulary),
-        "unknown trained": model.vocabulary.num_unknown,
+        "unknown_tokens": model.vocabulary.num_unknown,
         **config,
         "parameters": model.network.num_parameters,
         **training,
-        "valid_perplexity": math.exp(min(nats, 700)),
+        "valid_perplexity": perplexity(training["valid_nats"]),
     }
 
 

@@ -19,20 +19,18 @@ from rnnlm_cli.cli.options import (
 )
 from rnnlm_cli.config import LARGEST_SIZE
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.text.reading import STDIN, make_decoder, read_lines, read_text
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
     from rnnlm_cli.score.texts import TextScore
-
-STDIN = "-"
-
 
 def score(
     texts: Annotated[list[str] | None, typer.Argument(
         metavar="[SENTENCE]...", help="Sentences, or - for those on stdin; with --document files.",
         show_default=False)] = None,
     model: ModelOption = DEFAULT_MODEL,
-    file: Annotated[str | None, typer.Option(
+    file: Annotated[list[str] | None, typer.Option(
         "-f", "--file", help="Sentences, one a line; - is stdin.", show_default=False)] = None,
     closing: Annotated[bool | None, typer.Option(
         "--closing/--no-closing", help="Whether the end of the line is predicted too.",
@@ -58,42 +56,47 @@ def score(
 
     One line each on stdout: ln p, log10 p, predicted tokens, perplexity, bits per character (with
     a * where unknown tokens hide the cost of their spelling), unknown tokens, whether the closing
-    line end counts, and the text. Perplexity is exp(-ln p / predicted tokens).
+    line end counts, and the text. Perplexity is exp(-ln p / predicted tokens). Put -- before a
+    sentence that begins with a dash.
     """
-    sources = [*(texts or []), *([file] if file is not None else [])]
-    _check(sources, texts or [], file, document, rows, reset_every, closing)
+    sentences, files = texts or [], file or []
+    _check(sentences, files, document, rows, reset_every, closing)
+    if sentences == [STDIN] or document:
+        sentences, files = [], [*sentences, *files]
+    if encoding is not None:
+        make_decoder(encoding)
     loaded = open_model(model, device=device, threads=threads)
 
     from rnnlm_cli.score.formats import HEADER, Total, json_line, text_lines
 
     if document:
-        scores = _documents(loaded, sources, rows or 1, reset_every, tokens, encoding)
+        scores = _documents(loaded, files, rows or 1, reset_every, tokens, encoding)
     else:
         scores = loaded.score(
-            _sentences(loaded, texts or [], file, encoding), closing=closing, with_tokens=tokens
+            _sentences(loaded, sentences, files, encoding), closing=closing, with_tokens=tokens
         )
     total = Total()
-    if not json:
-        print(HEADER, file=sys.stderr, flush=True)
     for each in scores:
+        if not json and not total.num_texts:
+            print(HEADER, file=sys.stderr, flush=True)
         total.add(each)
         lines = [json_line(each, document=document)] if json else text_lines(each)
         for line in lines:
             print(line)
     sys.stdout.flush()
-    if not json and total.num_texts != 1:
+    if not json and (total.num_texts != 1 or total.oov):
         print(total.line(), file=sys.stderr)
 
 
 def _check(
-    sources: list[str], texts: list[str], file: str | None, document: bool,
-    rows: int | None, reset_every: int | None, closing: bool | None,
+    texts: list[str], files: list[str], document: bool, rows: int | None,
+    reset_every: int | None, closing: bool | None,
 ) -> None:
     """Raise ConfigError naming every clash."""
     problems = []
-    if not sources:
+    if not texts and not files:
         problems.append("SENTENCE: nothing given; a sentence, or -f FILE is needed")
-    if texts and file is not None and not document:
+    if texts and files and not document:
         problems.append("-f and SENTENCE: given together; one of them is needed")
     for option, value in (("--rows", rows), ("--reset-every", reset_every)):
         if value is not None and not document:
@@ -104,6 +107,8 @@ def _check(
             )
     if document and closing:
         problems.append("--closing and --document: given together; a document has no closing end")
+    if STDIN in texts and len(texts) > 1:
+        problems.append("SENTENCE: '-' stands for stdin, and must stand alone")
     if not document and any("\n" in text for text in texts):
         problems.append(
             "SENTENCE: holds a line end; one line each is needed. "
@@ -114,13 +119,9 @@ def _check(
 
 
 def _sentences(
-    model: LanguageModel, texts: list[str], file: str | None, encoding: str | None
+    model: LanguageModel, texts: list[str], files: list[str], encoding: str | None
 ) -> Iterator[str]:
-    from rnnlm_cli.text.reading import read_lines
-
-    if texts == [STDIN]:
-        texts, file = [], STDIN
-    if file is not None:
+    for file in files:
         yield from read_lines(file, encoding=encoding or model.encoding)
     for text in texts:
         if Path(text).is_file():
@@ -132,8 +133,6 @@ def _documents(
     model: LanguageModel, paths: list[str], rows: int, reset_every: int | None, tokens: bool,
     encoding: str | None,
 ) -> Iterator[TextScore]:
-    from rnnlm_cli.text.reading import read_text
-
     if model.sentences:
         _note(
             "this model was trained on sentences, each from the zero state; a document carries "

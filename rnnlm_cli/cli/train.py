@@ -15,7 +15,6 @@ import typer
 from rnnlm_cli.cli import STARTED
 from rnnlm_cli.cli.options import DEFAULT_MODEL, DeviceOption, ThreadsOption
 from rnnlm_cli.config import (
-    UNKNOWN_ID,
     CellName,
     Level,
     ModelConfig,
@@ -29,8 +28,9 @@ from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files import require_writable
 
 if TYPE_CHECKING:
+    from rnnlm_cli.score.evaluate import Evaluation
     from rnnlm_cli.text.stream import Corpus, Part
-    from rnnlm_cli.train.run import Loss, Outcome
+    from rnnlm_cli.train.run import Outcome
 
 
 def _option(panel: str, help: str, **more: Any) -> Any:
@@ -81,7 +81,8 @@ def train(
     hidden_size: Annotated[int, _model("Units of a layer.")] = ModelConfig.hidden_size,
     tied: Annotated[bool, _model(
         "One table for input and output embeddings.")] = ModelConfig.tied,
-    dropout: Annotated[float, _model("Probability, between layers.")] = ModelConfig.dropout,
+    dropout: Annotated[float, _model(
+        "Probability, on what enters each layer and the output.")] = ModelConfig.dropout,
     bptt: Annotated[int, _fitting("Steps that a gradient goes back.")] = TrainConfig.bptt,
     batch_size: Annotated[int, _fitting("Rows read side by side.")] = TrainConfig.batch_size,
     optimizer: Annotated[OptimizerName, _fitting("How to step.")] = TrainConfig.optimizer,
@@ -200,20 +201,37 @@ def _report(outcome: Outcome, corpus: Corpus, out: Path) -> None:
         say(f"test:       {_loss(outcome.test, corpus.test, corpus)}")
     model = "" if out == DEFAULT_MODEL else f" -m {shlex.quote(str(out))}"
     say(f"model:      {out}. Try")
-    say(f'    rnnlm score{model} "the quick brown fox"')
+    say(f"    rnnlm score{model} {shlex.quote(_example(corpus))}")
     say(f"    rnnlm generate{model} --n 200")
 
 
-def _loss(loss: Loss, part: Part, corpus: Corpus) -> str:
-    num_tokens = len(part.tokens_N)
-    bits = loss.nats / math.log(2) * num_tokens / part.num_characters
-    text = f"{loss.nats:.4f} nats per token, perplexity {math.exp(min(loss.nats, 700)):.4g}, "
-    text += f"{bits:.4f} bits per character"
-    if loss.num_tokens < num_tokens:
-        text += f", over {loss.num_tokens:,} of {num_tokens:,} tokens"
-    num_unknown = int((part.tokens_N == UNKNOWN_ID).sum())
-    if num_unknown and corpus.vocabulary.num_unknown:
-        text += f" (too low: {num_unknown:,} unknown tokens hide their spelling)"
-    elif num_unknown:
-        text += f" ({num_unknown:,} unknown tokens have no probability and are left out)"
+def _loss(evaluation: Evaluation, part: Part, corpus: Corpus) -> str:
+    from rnnlm_cli.score.evaluate import perplexity
+
+    read = evaluation.num_read / len(part.tokens_N)
+    bits = evaluation.nats / math.log(2) / (part.num_characters * read)
+    text = (
+        f"{evaluation.mean:.4f} nats per token, perplexity {perplexity(evaluation.mean):.4g}, "
+        f"{bits:.4f} bits per character"
+    )
+    if read < 1:
+        text += f", over {evaluation.num_read:,} of {len(part.tokens_N):,} tokens"
+    if evaluation.num_unknown and corpus.vocabulary.num_unknown:
+        known = evaluation.num_scored - evaluation.num_unknown
+        if known:
+            excluding = perplexity((evaluation.nats - evaluation.unknown_nats) / known)
+            text += f"; {evaluation.num_unknown:,} unknown tokens hide their spelling"
+            text += f" (perplexity without them {excluding:.4g})"
+    elif evaluation.num_unknown:
+        text += f"; {evaluation.num_unknown:,} unknown tokens, without probability, are left out"
     return text
+
+
+def _example(corpus: Corpus) -> str:
+    """A few words of the validation text, to try the model on."""
+    text = corpus.vocabulary.decoder().feed(corpus.valid.tokens_N[:1000])
+    for line in text.split("\n")[1:]:
+        words = line.split()
+        if 3 <= len(words) and "<unk>" not in words and "\ufffd" not in line:
+            return " ".join(words[:6])
+    return "the quick brown fox"

@@ -22,8 +22,8 @@ class RecurrentNetwork(nn.Module):
         s_t = f(U x_t + W s_{t-1}),  o_t = softmax(V s_t),  s_0 = 0
 
     x_t is one-hot, so U x_t is a row of the embedding table; f is the cell. Several layers read
-    each other's outputs. Dropout (Zaremba et al. 2014) falls on what passes between layers, never
-    on the state.
+    each other's outputs. Dropout (Zaremba et al. 2014) falls on what enters each layer and the
+    output, never on the state.
 
     Args:
         config: the sizes.
@@ -110,10 +110,13 @@ class RecurrentNetwork(nn.Module):
 
     def _embed(self, inputs_TB: Tensor) -> Tensor:
         x_TBE = nn.functional.embedding(inputs_TB, self.embedding)
-        if self.config.unknown_trained or torch.is_grad_enabled():
-            return x_TBE  # where training holds none, none can come here while training
+        if self.config.unknown_trained:
+            return x_TBE
+        unknown_TB = inputs_TB == UNKNOWN_ID
+        if not unknown_TB.any():  # as always in training
+            return x_TBE
         mean_E = self.embedding[UNKNOWN_ID + 1 :].mean(dim=0)
-        return torch.where((inputs_TB == UNKNOWN_ID)[..., None], mean_E, x_TBE)
+        return torch.where(unknown_TB[..., None], mean_E, x_TBE)
 
     def _drop(self, x: Tensor, dropout_generator: torch.Generator | None) -> Tensor:
         """Zero each element with probability `dropout` and scale the rest up to keep the mean."""

@@ -3,7 +3,9 @@
 Legend: T time, B batch (rows), N stream length, L row length.
 """
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -76,6 +78,7 @@ def document_nats(
             the 256 tokens before it: faster, and all but equal.
         reset_every: cold windows instead: the zero state again after so many tokens.
     """
+    num_rows = min(num_rows, max(1, len(tokens_N) // WARM_UP))  # shorter ones only warm up
     stride = reset_every or 1
     if reset_every is not None and num_rows == 1:
         num_rows = MOST_ROWS  # cold windows do not depend on each other
@@ -98,13 +101,39 @@ def split_sentences(tokens_N: Ids) -> list[Ids]:
     return sentences if len(sentences[-1]) else sentences[:-1]
 
 
-def mean_nats(
-    network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, most_tokens: int | None = None
-) -> float:
-    """Mean -ln p of the tokens of a stream: what a model is selected by.
+def perplexity(mean_nats: float) -> float:
+    """exp of the mean nats per token; infinity where that is beyond what a float holds."""
+    return math.exp(mean_nats) if mean_nats < 700 else math.inf
 
-    Running text is read in warmed rows, sentences are packed; a token that has no probability
-    (unknown, where training held none) is left out.
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How a network does on a stream, or on a part of it.
+
+    Args:
+        nats: -ln p, summed over the tokens that have a probability.
+        num_scored: how many they are.
+        num_read: those that have none (unknown, where training held none) included.
+        num_unknown: unknown tokens among those read.
+        unknown_nats: their part of `nats`.
+    """
+
+    nats: float
+    num_scored: int
+    num_read: int
+    num_unknown: int
+    unknown_nats: float
+
+    @property
+    def mean(self) -> float:
+        """Nats per scored token: what a model is selected by."""
+        return self.nats / self.num_scored if self.num_scored else math.nan
+
+
+def evaluate(
+    network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, most_tokens: int | None = None
+) -> Evaluation:
+    """Read a stream as training does: running text in warmed rows, sentences packed.
 
     Args:
         most_tokens: about how many tokens to read at most, warm-up included, spread evenly over
@@ -117,7 +146,14 @@ def mean_nats(
         read_M, nats_M = np.concatenate(lines), np.concatenate(_in_batches(network, lines))
     else:
         read_M, nats_M = _in_warmed_rows(network, tokens_N, most_tokens or len(tokens_N))
-    return float(nats_M[has_probability(network, read_M)].mean())
+    scored_M, unknown_M = has_probability(network, read_M), read_M == UNKNOWN_ID
+    return Evaluation(
+        nats=float(nats_M[scored_M].sum()),
+        num_scored=int(scored_M.sum()),
+        num_read=len(read_M),
+        num_unknown=int(unknown_M.sum()),
+        unknown_nats=float(nats_M[scored_M & unknown_M].sum()),
+    )
 
 
 def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> NDArray[np.bool_]:

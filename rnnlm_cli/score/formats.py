@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from rnnlm_cli.score.texts import TextScore, perplexity
+from rnnlm_cli.score.texts import TextScore, perplexity_of
 
 COLUMNS = (
     ("ln_p", 12), ("log10_p", 11), ("tokens", 7), ("perplexity", 11), ("bits/char", 9),
@@ -31,7 +31,7 @@ def text_lines(score: TextScore) -> list[str]:
     )
     cells = [value.rjust(width) for value, (_, width) in zip(values, COLUMNS, strict=True)]
     lines = ["  ".join([*cells, score.text])]
-    for token in score.tokens:
+    for token in score.tokens or ():
         surprisal = "unscored" if token.nats is None else f"{token.nats / math.log(2):.4f}"
         note = "  unknown" if token.oov else ""
         lines.append(f"{surprisal:>12}  {_visible(token.token)}{note}")
@@ -57,11 +57,12 @@ class Total:
     def line(self) -> str:
         """How many, and the perplexity over all of them, with and without unknown tokens."""
         line = (
-            f"total: {self.num_texts} texts, {self.num_tokens} predicted tokens, "
-            f"ln p {-self.nats:.4f}, perplexity {_number(perplexity(self.nats, self.num_tokens))}"
+            f"total: {self.num_texts} text{'s' if self.num_texts != 1 else ''}, "
+            f"{self.num_tokens} predicted tokens, ln p {0.0 - self.nats:.4f}, "
+            f"perplexity {_number(perplexity_of(self.nats, self.num_tokens))}"
         )
         if self.oov:
-            known = perplexity(self.nats - self.oov_nats, self.num_tokens - self.scored_oov)
+            known = perplexity_of(self.nats - self.oov_nats, self.num_tokens - self.scored_oov)
             line += f" ({_number(known)} without the {self.oov} unknown tokens)"
         return line
 
@@ -70,22 +71,22 @@ def json_line(score: TextScore, *, document: bool) -> str:
     """One JSON object.
 
     Keys: text (file for a document), nats (-ln p), log10_prob, predicted_tokens, perplexity
-    (null where nothing was predicted), bits_per_char (null without characters; too low where oov
-    is above 0), oov, unscored, closing; with tokens: tokens [{token, nats, oov}], nats null for
-    an unscored one.
+    (null where nothing was predicted, or beyond a float), bits_per_char (null where nothing was
+    predicted; too low where oov is above 0), oov, unscored, closing; with tokens: tokens
+    [{token, nats, oov}], nats null for an unscored one.
     """
     data: dict[str, Any] = {
         "file" if document else "text": score.text,
         "nats": score.nats,
         "log10_prob": score.log10_prob,
         "predicted_tokens": score.predicted_tokens,
-        "perplexity": score.perplexity,
+        "perplexity": None if score.perplexity == math.inf else score.perplexity,
         "bits_per_char": score.bits_per_character,
         "oov": score.oov,
         "unscored": score.unscored,
         "closing": score.closing,
     }
-    if score.tokens:
+    if score.tokens is not None:
         data["tokens"] = [
             {"token": token.token, "nats": token.nats, "oov": token.oov} for token in score.tokens
         ]

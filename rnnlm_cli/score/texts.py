@@ -8,8 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnlm_cli.config import UNKNOWN_ID
+from rnnlm_cli.errors import TextError
 from rnnlm_cli.nn.model import RecurrentNetwork
-from rnnlm_cli.score.evaluate import Nats, document_nats, has_probability, sentence_nats
+from rnnlm_cli.score.evaluate import (
+    Nats,
+    document_nats,
+    has_probability,
+    perplexity,
+    sentence_nats,
+)
 from rnnlm_cli.text.vocabulary import BOUNDARY, Ids, Vocabulary
 
 BATCH_CHARACTERS = 1 << 18  # of text scored at once: bounds the memory
@@ -38,7 +45,7 @@ class TextScore:
         unscored: unknown tokens that have none: left out of `nats` and `predicted_tokens`.
         closing: whether the closing boundary counts.
         oov_nats: the part of `nats` that is due to unknown tokens.
-        tokens: every token.
+        tokens: every token; None where they were not asked for.
     """
 
     text: str
@@ -49,30 +56,30 @@ class TextScore:
     unscored: int
     closing: bool
     oov_nats: float
-    tokens: Sequence[TokenScore] = ()
+    tokens: Sequence[TokenScore] | None = None
 
     @property
     def log10_prob(self) -> float:
         """log10 p."""
-        return -self.nats / math.log(10)
+        return 0.0 - self.nats / math.log(10)  # never -0.0
 
     @property
     def perplexity(self) -> float | None:
         """exp(nats / predicted tokens); None where nothing was predicted."""
-        return perplexity(self.nats, self.predicted_tokens)
+        return perplexity_of(self.nats, self.predicted_tokens)
 
     @property
     def bits_per_character(self) -> float | None:
-        """Bits per character of the original text; None where it has none.
+        """Bits per character of the original text; None where nothing was predicted.
 
         Unknown tokens hide the cost of spelling them: with oov above 0 it is too low.
         """
-        return self.nats / math.log(2) / self.num_characters if self.num_characters else None
+        return self.nats / math.log(2) / self.num_characters if self.predicted_tokens else None
 
 
-def perplexity(nats: float, num_tokens: int) -> float | None:
+def perplexity_of(nats: float, num_tokens: int) -> float | None:
     """exp(nats / tokens); None where there are none."""
-    return math.exp(min(nats / num_tokens, 700)) if num_tokens else None
+    return perplexity(nats / num_tokens) if num_tokens else None
 
 
 def score_sentences(
@@ -82,12 +89,16 @@ def score_sentences(
     """Score texts one by one, each from a reset boundary, in order; memory stays bounded.
 
     Args:
-        texts: sentences without newlines.
+        texts: sentences.
         closing: whether the closing boundary is predicted too.
         with_tokens: whether to give the score of every token.
+    Raises: TextError for a text with a newline in it.
     """
     ending = BOUNDARY if closing else ""
     for batch in _batches(texts):
+        for text in batch:
+            if BOUNDARY in text:
+                raise TextError(f"{text!r}: holds a line end; one sentence is needed")
         wholes = [text + ending for text in batch]
         ids = [vocabulary.encode(whole) for whole in wholes]
         all_nats = sentence_nats(network, ids)
@@ -125,11 +136,9 @@ def _text_score(
         unscored=int((~scored_N).sum()),
         closing=closing,
         oov_nats=float(nats_N[scored_N & unknown_N].sum()),
-        tokens=[
+        tokens=None if tokens is None else [
             TokenScore(token, float(nats) if scored else None, bool(oov))
-            for token, nats, scored, oov in zip(
-                tokens or (), nats_N, scored_N, unknown_N, strict=False
-            )
+            for token, nats, scored, oov in zip(tokens, nats_N, scored_N, unknown_N, strict=True)
         ],
     )
 

@@ -23,15 +23,16 @@ def read_chunks(path: str, *, encoding: str | None) -> Iterator[str]:
     Raises: TextError where the file cannot be read or is not text; ConfigError for an unknown
         encoding.
     """
-    decoder = _decoder(encoding)
+    decoder = make_decoder(encoding)
     num_read, at_start, held = 0, True, ""
     with closing(_raw_chunks(path)) as raw_chunks:
         for raw in raw_chunks:
             pending = len(decoder.getstate()[0])
             try:
                 text = decoder.decode(raw, final=not raw)
-            except UnicodeDecodeError as error:
-                raise _undecodable(path, num_read - pending + error.start, encoding) from None
+            except UnicodeError as error:  # a UTF-16 text without its mark has no start
+                offset = num_read - pending + getattr(error, "start", 0)
+                raise _undecodable(path, offset, encoding) from None
             num_read += len(raw)
             if encoding is not None:
                 if at_start and text:
@@ -43,7 +44,7 @@ def read_chunks(path: str, *, encoding: str | None) -> Iterator[str]:
                 if "\0" in text:
                     raise TextError(
                         f"{path}: holds NUL characters, so it is binary or in another encoding; "
-                        "text is needed. Try --encoding utf-16, or --level byte for any bytes"
+                        "text is needed. Try --encoding utf-16-le, or train with --level byte"
                     )
             if text:
                 yield text
@@ -64,7 +65,8 @@ def read_lines(path: str, *, encoding: str | None) -> Iterator[str]:
         yield rest
 
 
-def _decoder(encoding: str | None) -> codecs.IncrementalDecoder:
+def make_decoder(encoding: str | None) -> codecs.IncrementalDecoder:
+    """What turns the bytes of a file into text. Raises: ConfigError for an unknown encoding."""
     if encoding is None:
         return codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
     try:
@@ -103,5 +105,6 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 def _undecodable(path: str, offset: int, encoding: str | None) -> TextError:
     return TextError(
         f"{path}: byte {offset} is not {encoding}; text in that encoding is needed. "
-        "Name the right one with --encoding (latin-1, cp1252, utf-16), or use --level byte"
+        "Name the right one with --encoding (latin-1, cp1252, utf-16-le), or train with "
+        "--level byte, which takes any bytes"
     )

@@ -200,10 +200,10 @@ def _count_words(text: str) -> Counter[str]:
     return counts
 
 
-def require_known(vocabulary: Vocabulary, text: str, *, option: str, remedy: str) -> None:
+def require_known(vocabulary: Vocabulary, text: str, *, subject: str, remedy: str) -> None:
     """Raise TextError listing the tokens of `text` that the vocabulary does not know."""
     unknown = vocabulary.unknown_in(text)
     if unknown:
         kind = {"char": "characters", "word": "words", "byte": "bytes"}[vocabulary.level]
         listed = " ".join(repr(token) for token in unknown)
-        raise TextError(f"{option}: the model does not know the {kind} {listed}; {remedy}")
+        raise TextError(f"{subject}: the model does not know the {kind} {listed}; {remedy}")

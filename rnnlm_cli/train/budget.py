@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rnnlm_cli.config import TrainConfig
 from rnnlm_cli.nn.model import RecurrentNetwork
-from rnnlm_cli.score.evaluate import mean_nats
+from rnnlm_cli.score.evaluate import evaluate
 from rnnlm_cli.text.stream import Corpus
 from rnnlm_cli.train.loop import make_optimizer, train_step
 from rnnlm_cli.train.schedule import FEWEST_VALIDATED, VALIDATION_SHARE, Plan
@@ -103,6 +103,6 @@ def measure_speed(
     fitting = CALIBRATION_LOGITS // len(corpus.vocabulary)
     read = max(FEWEST_VALIDATED, min(CALIBRATION_TOKENS, fitting))
     before = time.perf_counter()
-    mean_nats(network, corpus.valid.tokens_N, sentences=sentences, most_tokens=read)
+    evaluate(network, corpus.valid.tokens_N, sentences=sentences, most_tokens=read)
     seconds = time.perf_counter() - before
     return Speed(training, seconds / min(read, len(corpus.valid.tokens_N)))

@@ -1,12 +1,12 @@
 """What a run shows on stderr: a bar on a terminal, else one plain line a report."""
 
-import math
 import sys
 import time
 from typing import Any
 
 from tqdm import tqdm
 
+from rnnlm_cli.score.evaluate import perplexity
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
 
@@ -52,7 +52,7 @@ class Progress:
 
     def validated(self, plan: Plan, state: TrainState, nats: float) -> None:
         """A validation was taken."""
-        self._validation = f"valid {nats:.4f} (ppl {_perplexity(nats):.4g})"
+        self._validation = f"valid {nats:.4f} (ppl {perplexity(nats):.4g})"
         if self._bar is None:
             self.say(f"step {state.step}/{plan.total_steps}  {self._figures(plan, state)}")
         else:
@@ -76,7 +76,3 @@ class Progress:
             left = seconds / max(state.step, 1) * (plan.total_steps - state.step)
             figures += f"  {left:.0f} s left"
         return figures
-
-
-def _perplexity(nats: float) -> float:
-    return math.exp(min(nats, 700))

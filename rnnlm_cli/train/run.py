@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -15,7 +15,7 @@ from rnnlm_cli.model_file import Model, save_model
 from rnnlm_cli.nn.device import memory_of
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.nn.randomness import generator
-from rnnlm_cli.score.evaluate import mean_nats
+from rnnlm_cli.score.evaluate import Evaluation, evaluate
 from rnnlm_cli.text.stream import Corpus, Part
 from rnnlm_cli.train.budget import Budget, measure_speed
 from rnnlm_cli.train.history import Progress
@@ -28,25 +28,18 @@ from rnnlm_cli.windows import TrainingRows, shrink
 SAMPLE_TOKENS = {"char": 160, "byte": 160, "word": 40}
 
 
-class Loss(NamedTuple):
-    """Mean nats per token, and about how many tokens they are over."""
-
-    nats: float
-    num_tokens: int
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended.
 
     Args:
-        valid: the loss of the model that was kept, on the validation text.
+        valid: how the model that was kept does on the validation text.
         test: the same on the test text, if there is one.
         signum: the signal that stopped the run, if one did.
     """
 
-    valid: Loss
-    test: Loss | None
+    valid: Evaluation
+    test: Evaluation | None
     step: int
     total_steps: int
     signum: int | None
@@ -138,13 +131,12 @@ class Run:
                     "keep; a smaller learning rate is needed. Try a lower --lr or --clip"
                 )
             self.network.load_state_dict(self.state.best_weights)
-            valid = Loss(self.state.best_nats, self.plan.validated_tokens)
-            test = None
-            if not interrupt.came():
-                valid_tokens, test_tokens = self.final_tokens
-                valid = self._evaluate(self.corpus.valid, valid_tokens)
-                if self.corpus.test is not None:
-                    test = self._evaluate(self.corpus.test, test_tokens)
+            valid_tokens, test_tokens = self.final_tokens
+            if interrupt.came():
+                valid_tokens = self.plan.validated_tokens
+            valid, test = self._evaluate(self.corpus.valid, valid_tokens), None
+            if self.corpus.test is not None and not interrupt.came():
+                test = self._evaluate(self.corpus.test, test_tokens)
             self._save(valid, test)
         return Outcome(valid, test, self.state.step, self.plan.total_steps, interrupt.signum)
 
@@ -168,22 +160,20 @@ class Run:
     def _validate(self) -> None:
         """Validate on the fixed part; keep the model, in memory and in the file, if it is best."""
         valid = self._evaluate(self.corpus.valid, self.plan.validated_tokens)
-        if self.state.keep_best(valid.nats, self.network):
+        if self.state.keep_best(valid.mean, self.network):
             try:
                 self._save(valid, None)
             except ModelFileError as error:
                 self.progress.say(f"rnnlm: warning: {error}; training goes on")
-        self.progress.validated(self.plan, self.state, valid.nats)
+        self.progress.validated(self.plan, self.state, valid.mean)
 
-    def _evaluate(self, part: Part, most_tokens: int | None) -> Loss:
-        """The loss of the network as it is on a part, or on about so many of its tokens."""
-        tokens_N = part.tokens_N
-        nats = mean_nats(
-            self.network, tokens_N, sentences=self.text.sentences, most_tokens=most_tokens
+    def _evaluate(self, part: Part, most_tokens: int | None) -> Evaluation:
+        """How the network, as it is, does on a part, or on about so many of its tokens."""
+        return evaluate(
+            self.network, part.tokens_N, sentences=self.text.sentences, most_tokens=most_tokens
         )
-        return Loss(nats, min(len(tokens_N), most_tokens or len(tokens_N)))
 
-    def _save(self, valid: Loss, test: Loss | None) -> None:
+    def _save(self, valid: Evaluation, test: Evaluation | None) -> None:
         if self._first_save:
             old = keep_old(self.out)
             if old is not None:
@@ -196,7 +186,7 @@ class Run:
             self.network, self.corpus.vocabulary, self.text.sentences, self.text.codec, summary
         )
 
-    def _summary(self, valid: Loss, test: Loss | None) -> dict[str, Any]:
+    def _summary(self, valid: Evaluation, test: Evaluation | None) -> dict[str, Any]:
         config = self.config
         return {
             "steps": self.state.best_step,
@@ -210,8 +200,8 @@ class Run:
             "weight_decay": config.weight_decay,
             "clip": config.clip,
             "seed": config.seed,
-            "valid_nats": valid.nats,
-            "test_nats": None if test is None else test.nats,
+            "valid_nats": valid.mean,
+            "test_nats": None if test is None else test.mean,
         }
 
     def _sample(self) -> str:

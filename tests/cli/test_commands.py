@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,13 @@ from tests.conftest import save_tiny
 
 def stdin(monkeypatch, data):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_several_files_are_scored_one_after_the_other(model_path, run):
+    Path("a").write_text("abc\n")
+    Path("b").write_text("de\n")
+    _, out, _ = run("score", "-f", "a", "-f", "b", "--json", "--tokens")
+    assert [json.loads(line)["text"] for line in out.splitlines()] == ["abc", "de"]
 
 
 def test_score_prints_a_line_a_sentence_in_order(model_path, run):
@@ -168,10 +176,19 @@ def test_help_and_usage_errors_import_neither_torch_nor_numpy(arguments):
     assert result.returncode == 0, result.stderr
 
 
-def test_train_help_names_every_option_that_scripts_rely_on(run):
-    _, out, _ = run("train", "--help")
-    options = """--out --level --text --min-count --vocab-size --encoding --cell --nonlinearity
+OPTIONS = {
+    "train": """--out --level --text --min-count --vocab-size --encoding --cell --nonlinearity
         --layers --embedding-size --hidden-size --tied --dropout --bptt --batch-size --optimizer
         --lr --weight-decay --clip --minutes --epochs --steps --valid --valid-fraction --test
-        --sample-every --seed --threads --device"""
-    assert [option for option in options.split() if option not in out] == []
+        --sample-every --seed --threads --device""",
+    "score": """-m --model -f --file --closing --no-closing --tokens --document --rows
+        --reset-every --json --device""",
+    "generate": """-m --model -f --file --n --temperature --top-k --top-p --prompt --seed
+        --samples --unk --no-echo --json --device""",
+}
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_help_names_every_option_that_scripts_rely_on(run, command):
+    named = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", run(command, "--help")[1])
+    assert set(OPTIONS[command].split()) <= set(named)

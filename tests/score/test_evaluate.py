@@ -10,7 +10,6 @@ from rnnlm_cli.config import BOUNDARY_ID
 from rnnlm_cli.score import evaluate
 from rnnlm_cli.score.evaluate import (
     document_nats,
-    mean_nats,
     sentence_nats,
     split_sentences,
 )
@@ -30,6 +29,10 @@ def tokens(size, seed=0):
 
 def sentences(*sizes):
     return [tokens(size, seed) for seed, size in enumerate(sizes)]
+
+
+def mean_nats(network, tokens_N, **settings):
+    return evaluate.evaluate(network, tokens_N, **settings).mean
 
 
 @torch.no_grad()
@@ -143,6 +146,11 @@ def test_tokens_without_a_probability_are_left_out_of_the_mean(make_network):
     text[7] = 0
     nats = by_hand(network, text)
     assert math.isinf(nats[7])
-    assert mean_nats(network, text, sentences=False) == pytest.approx(np.delete(nats, 7).mean())
+    evaluation = evaluate.evaluate(network, text, sentences=False)
+    assert evaluation.mean == pytest.approx(np.delete(nats, 7).mean())
+    assert (evaluation.num_read, evaluation.num_scored, evaluation.num_unknown) == (12, 11, 1)
+    assert evaluation.unknown_nats == 0
+    trained = evaluate.evaluate(make_network(), text, sentences=False)
+    assert trained.unknown_nats == pytest.approx(by_hand(make_network(), text)[7])
 
 

@@ -92,7 +92,7 @@ def test_bits_per_character_count_characters_at_word_level(make_network):
 def sample_score(**changes):
     values = {
         "text": "a b", "nats": 4.0, "predicted_tokens": 2, "num_characters": 4, "oov": 1,
-        "unscored": 0, "closing": True, "oov_nats": 3.0, "tokens": (),
+        "unscored": 0, "closing": True, "oov_nats": 3.0, "tokens": None,
     }
     return TextScore(**(values | changes))
 
@@ -108,6 +108,10 @@ def test_json_has_its_keys_and_nothing_that_json_has_not():
     line = json.loads(json_line(empty, document=True))
     assert line["file"] == "a b" and "text" not in line
     assert line["perplexity"] is line["bits_per_char"] is None
+    assert "-0.0" not in json_line(empty, document=False)
+    diverged = json.loads(json_line(sample_score(nats=1e6), document=False))
+    assert diverged["perplexity"] is None
+    assert json.loads(json_line(sample_score(tokens=()), document=False))["tokens"] == []
 
 
 def test_a_line_for_people_has_a_value_under_every_heading():

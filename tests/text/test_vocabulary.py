@@ -110,4 +110,4 @@ def test_what_is_not_known_is_listed_once_each():
     vocabulary = build()
     assert vocabulary.unknown_in("to xyx\n?") == ["x", "y", "?"]
     with pytest.raises(TextError, match="characters 'x' 'y'"):
-        require_known(vocabulary, "xyx", option="--prompt", remedy="...")
+        require_known(vocabulary, "xyx", subject="prompt", remedy="...")

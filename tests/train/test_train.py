@@ -4,6 +4,7 @@ import errno
 import json
 import math
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from rnnlm_cli import files
 from rnnlm_cli.config import TrainConfig
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.language_model import LanguageModel
+from rnnlm_cli.score.evaluate import Evaluation
 from rnnlm_cli.train import loop
 from rnnlm_cli.train.interrupt import Interrupt
 from rnnlm_cli.train.loop import train_step
@@ -39,13 +41,13 @@ def markov_text(size, seed, letters="abcdefgh"):
     return "".join(text), nats / size
 
 
-@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+@pytest.mark.parametrize("cell", ["elman", "elman --nonlinearity relu", "gru", "lstm"])
 def test_held_out_loss_comes_within_2_percent_of_a_markov_source(tmp_path, monkeypatch, run, cell):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text").write_text(markov_text(60_000, seed=1)[0])
     held_out, expected = markov_text(20_000, seed=2)
     (tmp_path / "held-out").write_text(held_out)
-    code, _, err = run("train", "text", *SMALL, "--cell", cell, "--steps", 400)
+    code, _, err = run("train", "text", *SMALL, "--cell", *cell.split(), "--steps", 400)
     assert code == 0, err
     code, out, _ = run("score", "--document", "held-out", "--rows", 8, "--json")
     scored = json.loads(out)
@@ -89,7 +91,9 @@ def test_all_cells_layers_levels_and_optimizers_train_and_report(text, run):
 def test_the_best_model_is_what_the_file_holds(text, run, monkeypatch):
     """Validations that get worse after the second: the second one's weights are kept."""
     figures = iter([3.0, 2.0, 2.5, 2.6])
-    monkeypatch.setattr("rnnlm_cli.train.run.mean_nats", lambda *_, **__: next(figures))
+    monkeypatch.setattr(
+        "rnnlm_cli.train.run.evaluate", lambda *_, **__: Evaluation(next(figures), 1, 1, 0, 0.0)
+    )
     monkeypatch.setattr("rnnlm_cli.train.schedule.FEWEST_VALIDATED", 1)
     seen = []
     keep = TrainState.keep_best
@@ -107,9 +111,24 @@ def test_the_best_model_is_what_the_file_holds(text, run, monkeypatch):
 
 
 def test_a_model_whose_loss_is_not_finite_is_not_kept(text, run, monkeypatch):
-    monkeypatch.setattr("rnnlm_cli.train.run.mean_nats", lambda *_, **__: math.nan)
+    monkeypatch.setattr(
+        "rnnlm_cli.train.run.evaluate", lambda *_, **__: Evaluation(math.nan, 1, 1, 0, 0.0)
+    )
     code, _, err = run("train", text, *SMALL, "--steps", 3)
     assert code == 1 and "never finite" in err and os.listdir() == ["text"]
+
+
+def test_the_report_agrees_with_score_on_every_figure(text, run):
+    Path("other").write_text(Path(text).read_text()[:900] + "xyz" * 30)  # unknown characters
+    for flags in (("--min-count", 1), ()):
+        _, _, err = run("train", text, *SMALL, "--steps", 5, "--test", "other", *flags)
+        nats, bits = re.search(r"test: +(\S+) nats.* (\S+) bits per character", err).groups()
+        scored = json.loads(run("score", "--document", "other", "--json")[1])
+        assert float(nats) == pytest.approx(
+            scored["nats"] / scored["predicted_tokens"], abs=2e-4
+        )
+        assert float(bits) == pytest.approx(scored["bits_per_char"], abs=2e-4)
+        assert scored["oov"] == 90
 
 
 def test_a_second_run_keeps_the_first_model_as_old_and_says_so(text, run):
