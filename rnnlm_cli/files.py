@@ -43,9 +43,9 @@ def keep_old(path: Path) -> Path | None:
 
 def require_writable(path: Path) -> None:
     """Raise ModelFileError now rather than after the training, if a model cannot be written."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ModelFileError(f"{path}: is a folder; a file name is needed. Choose another --out")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise ModelFileError(
             f"{path}: the folder {path.parent} does not exist. Create it, or choose another --out"
         )
@@ -65,9 +65,9 @@ def require_writable(path: Path) -> None:
 
 def _is_ours_or_free(path: Path) -> bool:
     """Whether a path is free, or holds a file of ours or an empty one."""
-    if not path.exists():
+    if not os.path.exists(path):
         return True
-    if not path.is_file():  # a device, a pipe
+    if not os.path.isfile(path):  # a device, a pipe
         return False
     try:
         with path.open("rb") as file:

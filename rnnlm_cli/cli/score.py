@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,6 +24,7 @@ from rnnlm_cli.text.reading import STDIN, make_decoder, read_lines, read_text
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
     from rnnlm_cli.score.texts import TextScore
+
 
 def score(
     texts: Annotated[list[str] | None, typer.Argument(
@@ -124,7 +125,7 @@ def _sentences(
     for file in files:
         yield from read_lines(file, encoding=encoding or model.encoding)
     for text in texts:
-        if Path(text).is_file():
+        if os.path.isfile(text):  # not Path's, which fails on a long sentence
             _note(f"'{text}' is also a file: -f {text} scores its lines")
         yield text
 

@@ -1,5 +1,5 @@
 """Tensors: cells, recurrence, model. Knows no text."""
 
-from rnnlm_cli.nn.recurrence import RecurrentLayer
+from rnnlm_cli.nn.layer import RecurrentLayer
 
 __all__ = ["RecurrentLayer"]

@@ -11,7 +11,7 @@ from torch.nn.functional import linear
 
 from rnnlm_cli.config import UNKNOWN_ID, ModelConfig
 from rnnlm_cli.nn.cells import State
-from rnnlm_cli.nn.recurrence import RecurrentLayer
+from rnnlm_cli.nn.layer import RecurrentLayer
 
 States = tuple[State, ...]  # one a layer
 

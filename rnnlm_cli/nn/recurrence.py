@@ -15,12 +15,10 @@ from itertools import count
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn.functional import linear
 
 from rnnlm_cli.config import CellName
-from rnnlm_cli.nn.cells import CELLS, State, initialise
 
 
 class _Steps:
@@ -204,84 +202,9 @@ class _LSTM(torch.autograd.Function):
 
 
 # Called as (gates_x_TBG, weight_hh, bias_hh, resets_TB, *state) -> (y_TBH, *state).
-_WINDOWS: dict[CellName, Callable[..., tuple[Tensor, ...]]] = {
+WINDOWS: dict[CellName, Callable[..., tuple[Tensor, ...]]] = {
     "elman_tanh": partial(_Elman.apply, False),
     "elman_relu": partial(_Elman.apply, True),
     "gru": _GRU.apply,
     "lstm": _LSTM.apply,
 }
-
-
-class RecurrentLayer(nn.Module):
-    """A layer of one kind of cell, run over a window of T steps.
-
-    Args:
-        cell: "elman_tanh", "elman_relu", "gru" or "lstm" (equations: `rnnlm_cli.nn.cells`).
-        input_size: E.
-        hidden_size: H.
-        generator: draws the first weights; None takes PyTorch's global one.
-
-    Parameters, as torch.nn names, shapes and orders them: weight_ih (G, E), weight_hh (G, H),
-    bias_ih (G,), bias_hh (G,).
-    """
-
-    def __init__(
-        self,
-        cell: CellName,
-        input_size: int,
-        hidden_size: int,
-        *,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.cell, self.input_size, self.hidden_size = cell, input_size, hidden_size
-        gates_size = CELLS[cell].num_gates * hidden_size
-        self.weight_ih = nn.Parameter(torch.empty(gates_size, input_size))
-        self.weight_hh = nn.Parameter(torch.empty(gates_size, hidden_size))
-        self.bias_ih = nn.Parameter(torch.empty(gates_size))
-        self.bias_hh = nn.Parameter(torch.empty(gates_size))
-        if not self.weight_hh.is_meta:
-            initialise(
-                cell, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, generator
-            )
-
-    def initial_state(self, batch_size: int) -> State:
-        """The state before the first step: zeros, a (B, H) tensor each."""
-        return tuple(
-            self.weight_hh.new_zeros(batch_size, self.hidden_size)
-            for _ in range(CELLS[self.cell].num_states)
-        )
-
-    def forward(
-        self, x_TBE: Tensor, state: State, resets_TB: Tensor | None = None
-    ) -> tuple[Tensor, State]:
-        """Run T steps.
-
-        Args:
-            x_TBE: inputs, time first.
-            state: (h_BH,), or (h_BH, c_BH) for the LSTM.
-            resets_TB: where true, the state becomes zero before that input is read.
-
-        Returns: (y_TBH, state): the outputs of all steps and the state after the last.
-        Raises: ValueError where the shapes do not fit each other.
-        """
-        self._check(x_TBE, state, resets_TB)
-        gates_x_TBG = linear(x_TBE, self.weight_ih, self.bias_ih)
-        run = _WINDOWS[self.cell]
-        y_TBH, *after = run(gates_x_TBG, self.weight_hh, self.bias_hh, resets_TB, *state)
-        return y_TBH, tuple(after)
-
-    def _check(self, x_TBE: Tensor, state: State, resets_TB: Tensor | None) -> None:
-        if x_TBE.dim() != 3 or x_TBE.shape[0] == 0 or x_TBE.shape[2] != self.input_size:
-            raise ValueError(
-                f"x_TBE is {tuple(x_TBE.shape)}; (T, B, {self.input_size}) with T >= 1 is needed"
-            )
-        batch_size = x_TBE.shape[1]
-        wanted = [(batch_size, self.hidden_size)] * CELLS[self.cell].num_states
-        given = [tuple(tensor.shape) for tensor in state]
-        if given != wanted:
-            raise ValueError(f"state is {given}; {wanted} is needed by cell '{self.cell}'")
-        if resets_TB is not None and resets_TB.shape != x_TBE.shape[:2]:
-            raise ValueError(
-                f"resets_TB is {tuple(resets_TB.shape)}; {tuple(x_TBE.shape[:2])} is needed"
-            )

@@ -114,6 +114,8 @@ BAD = [
     (["train", "text.txt", "--out", "no/such/model"], FAULT, "does not exist"),
     (["train", "text.txt", "--out", "text.txt"], FAULT, "not overwritten"),
     (["train", "text.txt", "--out", "text.txt/model"], FAULT, "does not exist"),
+    (["train", "text.txt", "--out", "x" * 300], FAULT, "cannot be written (File name too long)"),
+    (["train", "x" * 300], FAULT, "cannot be read (File name too long)"),
     # the model file
     (["score", "-m", "none.rnnlm", "x"], FAULT, "'rnnlm train TEXT' writes one"),
     (["score", "-m", "folder", "x"], FAULT, "folder: is a folder"),

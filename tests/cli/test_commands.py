@@ -95,6 +95,11 @@ def test_an_argument_that_names_a_file_gets_a_hint(model_path, run):
     assert code == 0 and len(out.splitlines()) == 1 and "-f abc" in err
 
 
+def test_a_long_sentence_is_no_file_name(model_path, run):
+    code, out, _ = run("score", "abc" * 2000, "--json")
+    assert code == 0 and json.loads(out)["predicted_tokens"] == 6000
+
+
 def test_tokens_show_their_surprisal_in_bits(model_path, run):
     _, out, _ = run("score", "a b", "--tokens")
     _, json_out, _ = run("score", "a b", "--tokens", "--json")
