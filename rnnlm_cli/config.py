@@ -143,13 +143,16 @@ def default_embedding_size(level: Level, hidden_size: int, *, tied: bool) -> int
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(_Checked):
-    """How a network is fitted. One budget at most: minutes, epochs or steps."""
+    """How a network is fitted. One budget at most: minutes, epochs or steps.
+
+    `lr` and `weight_decay` left None follow the optimizer.
+    """
 
     bptt: int = 64
     batch_size: int = 16
     optimizer: OptimizerName = "adamw"
     lr: float | None = None
-    weight_decay: float = 0.01
+    weight_decay: float | None = None
     clip: float | None = 1.0
     minutes: float | None = None
     epochs: int | None = None
@@ -165,7 +168,8 @@ class TrainConfig(_Checked):
         yield from _one_of("--optimizer", self.optimizer, get_args(OptimizerName))
         if self.lr is not None:
             yield from _number("--lr", self.lr, above=0, most=1000)
-        yield from _number("--weight-decay", self.weight_decay, least=0, most=1)
+        if self.weight_decay is not None:
+            yield from _number("--weight-decay", self.weight_decay, least=0, most=1)
         if self.clip is not None:
             yield from _number("--clip", self.clip, above=0)
         if self.minutes is not None:
@@ -191,7 +195,14 @@ class TrainConfig(_Checked):
     @property
     def peak_lr(self) -> float:
         """The highest learning rate of the plan."""
-        return self.lr if self.lr is not None else {"adamw": 6e-3, "sgd": 1.0}[self.optimizer]
+        return self.lr if self.lr is not None else {"adamw": 6e-3, "sgd": 10.0}[self.optimizer]
+
+    @property
+    def decay(self) -> float:
+        """The weight decay: none for SGD, whose rate multiplies it, 0.01 to a tenth a step."""
+        if self.weight_decay is None:
+            return 0.01 if self.optimizer == "adamw" else 0.0
+        return self.weight_decay
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,8 +87,9 @@ def train(
     batch_size: Annotated[int, _fitting("Rows read side by side.")] = TrainConfig.batch_size,
     optimizer: Annotated[OptimizerName, _fitting("How to step.")] = TrainConfig.optimizer,
     lr: Annotated[float | None, _fitting(
-        "Highest learning rate.", show_default="0.006; 1 for sgd")] = None,
-    weight_decay: Annotated[float, _fitting("Of the matrices.")] = TrainConfig.weight_decay,
+        "Highest learning rate.", show_default="0.006; 10 for sgd")] = None,
+    weight_decay: Annotated[float | None, _fitting(
+        "Of the matrices.", show_default="0.01; 0 for sgd")] = None,
     clip: Annotated[float, _fitting(
         "Largest norm of the whole gradient, 0 = off.")] = cast(float, TrainConfig.clip),
     minutes: Annotated[float | None, _budget(

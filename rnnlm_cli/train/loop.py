@@ -21,7 +21,7 @@ def make_optimizer(network: RecurrentNetwork, config: TrainConfig) -> torch.opti
     """AdamW (Loshchilov & Hutter 2019) or plain SGD; weight decay spares the biases."""
     parameters = list(network.parameters())
     groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.decay},
         {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
     ]
     if config.optimizer == "sgd":

@@ -121,7 +121,7 @@ class Run:
                     validate=validate,
                     stops=interrupt.came,
                 )
-                if not self.state.best_step:  # stopped early
+                if interrupt.came() and not self.state.best_step:  # none was taken yet
                     self._validate()
             finally:
                 self.progress.stop()
@@ -197,7 +197,7 @@ class Run:
             "batch_size": config.batch_size,
             "optimizer": config.optimizer,
             "lr": config.peak_lr,
-            "weight_decay": config.weight_decay,
+            "weight_decay": config.decay,
             "clip": config.clip,
             "seed": config.seed,
             "valid_nats": valid.mean,

@@ -55,6 +55,16 @@ def test_held_out_loss_comes_within_2_percent_of_a_markov_source(tmp_path, monke
     assert 0.98 * expected < loss < 1.02 * expected
 
 
+def test_plain_sgd_learns_with_its_own_defaults(tmp_path, monkeypatch, run):
+    """Coupled weight decay at SGD's high rate once held it near a uniform guess."""
+    monkeypatch.chdir(tmp_path)
+    text, expected = markov_text(60_000, seed=1)
+    (tmp_path / "text").write_text(text)
+    code, _, err = run("train", "text", *SMALL, "--optimizer", "sgd", "--steps", 400)
+    assert code == 0, err
+    assert LanguageModel.load("model.rnnlm").training["valid_nats"] < 1.05 * expected
+
+
 @pytest.fixture
 def text(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
