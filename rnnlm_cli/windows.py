@@ -101,7 +101,7 @@ class TrainingRows:
         self._begins_N = None  # where sentences begin
         if sentences:
             self._begins_N = np.concatenate([[0], np.flatnonzero(tokens_N == BOUNDARY_ID) + 1])
-        self._epoch = -1
+        self._epoch = 0  # the one that is laid
         self._starts_B, self._num_windows = self._lay(0)
 
     def num_windows(self, epoch: int) -> int:

@@ -233,6 +233,7 @@ def _example(corpus: Corpus) -> str:
     text = corpus.vocabulary.decoder().feed(corpus.valid.tokens_N[:1000])
     for line in text.split("\n")[1:]:
         words = line.split()
-        if 3 <= len(words) and "<unk>" not in words and "\ufffd" not in line:
+        sound = "<unk>" not in line and "\ufffd" not in line
+        if len(words) >= 3 and sound and not words[0].startswith("-"):  # no option
             return " ".join(words[:6])
     return "the quick brown fox"

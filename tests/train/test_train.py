@@ -5,6 +5,7 @@ import json
 import math
 import os
 import re
+import shlex
 import signal
 import time
 from pathlib import Path
@@ -139,6 +140,16 @@ def test_the_report_agrees_with_score_on_every_figure(text, run):
         )
         assert float(bits) == pytest.approx(scored["bits_per_char"], abs=2e-4)
         assert scored["oov"] == 90
+
+
+def test_the_command_to_try_next_can_be_typed(text, run):
+    """The first line may be cut; then lines with unknown tokens or like options are no use."""
+    Path(text).write_text("-5 ' " + Path(text).read_text())
+    Path("other").write_text("ab c d\nab ? d\n-5 d e\n - d e f\nd 'e f\n")
+    _, _, err = run("train", text, *SMALL, "--steps", 2, "--valid", "other", "--min-count", 1)
+    (command,) = re.findall(r"^ +rnnlm (score .*)$", err, re.MULTILINE)
+    assert shlex.split(command)[1:] == ["d 'e f"]
+    assert run(*shlex.split(command))[0] == 0
 
 
 def test_a_second_run_keeps_the_first_model_as_old_and_says_so(text, run):
