@@ -14,6 +14,7 @@ Level = Literal["char", "byte", "word"]
 TextMode = Literal["sentences", "running"]
 CellName = Literal["elman_tanh", "elman_relu", "gru", "lstm"]
 OptimizerName = Literal["adamw", "sgd"]
+SoftmaxName = Literal["full", "sampled"]
 
 LARGEST_SIZE = 1 << 20  # of a layer, a window, a batch: beyond it is a slip of the hand
 MOST_LAYERS = 64
@@ -145,7 +146,8 @@ def default_embedding_size(level: Level, hidden_size: int, *, tied: bool) -> int
 class TrainConfig(_Checked):
     """How a network is fitted. One budget at most: minutes, epochs or steps.
 
-    `lr` and `weight_decay` left None follow the optimizer.
+    `lr` and `weight_decay` left None follow the optimizer, and `softmax` the size of the
+    vocabulary and the device.
     """
 
     bptt: int = 64
@@ -154,6 +156,8 @@ class TrainConfig(_Checked):
     lr: float | None = None
     weight_decay: float | None = None
     clip: float | None = 1.0
+    softmax: SoftmaxName | None = None
+    num_sampled: int = 1024
     minutes: float | None = None
     epochs: int | None = None
     steps: int | None = None
@@ -172,6 +176,9 @@ class TrainConfig(_Checked):
             yield from _number("--weight-decay", self.weight_decay, least=0, most=1)
         if self.clip is not None:
             yield from _number("--clip", self.clip, above=0)
+        if self.softmax is not None:
+            yield from _one_of("--softmax", self.softmax, get_args(SoftmaxName))
+        yield from _whole("--softmax-samples", self.num_sampled, 1, 1 << 24)
         if self.minutes is not None:
             yield from _number("--minutes", self.minutes, above=0, most=1e6)
         if self.epochs is not None:

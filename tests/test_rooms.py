@@ -17,6 +17,7 @@ RANKS = (
     {"generate"},
     {"language_model"},
     {"train"},
+    {"bench"},
     {"cli"},
     {"__main__"},
 )

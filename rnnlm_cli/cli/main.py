@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rnnlm_cli import __version__
+from rnnlm_cli.cli.bench import bench
 from rnnlm_cli.cli.generate import generate
 from rnnlm_cli.cli.info import info
 from rnnlm_cli.cli.score import score
@@ -50,7 +51,7 @@ def _with_typers_hands_off(command: Callable[..., int | None]) -> Callable[..., 
     return run
 
 
-for command in (train, score, generate, info):
+for command in (train, score, generate, info, bench):
     app.command()(_with_typers_hands_off(command))
 
 

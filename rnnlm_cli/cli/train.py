@@ -19,6 +19,7 @@ from rnnlm_cli.config import (
     Level,
     ModelConfig,
     OptimizerName,
+    SoftmaxName,
     TextConfig,
     TextMode,
     TrainConfig,
@@ -92,6 +93,11 @@ def train(
         "Of the matrices.", show_default="0.01; 0 for sgd")] = None,
     clip: Annotated[float, _fitting(
         "Largest norm of the whole gradient, 0 = off.")] = cast(float, TrainConfig.clip),
+    softmax: Annotated[SoftmaxName | None, _fitting(
+        "All classes at every step, or a sample of them; scores always take all.",
+        show_default="sampled for large vocabularies on a CPU")] = None,
+    softmax_samples: Annotated[int, _fitting(
+        "Classes that --softmax sampled draws a window.")] = TrainConfig.num_sampled,
     minutes: Annotated[float | None, _budget(
         "Of the clock, all included.", show_default="5")] = None,
     epochs: Annotated[int | None, _budget("Readings of the whole text.")] = None,
@@ -121,7 +127,8 @@ def train(
         ),
         lambda: TrainConfig(
             bptt=bptt, batch_size=batch_size, optimizer=optimizer, lr=lr,
-            weight_decay=weight_decay, clip=clip or None, minutes=minutes, epochs=epochs,
+            weight_decay=weight_decay, clip=clip or None, softmax=softmax,
+            num_sampled=softmax_samples, minutes=minutes, epochs=epochs,
             steps=steps, sample_every=sample_every, seed=seed,
         ),
     )

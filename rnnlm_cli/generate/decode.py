@@ -11,6 +11,7 @@ from torch import Tensor
 from rnnlm_cli.config import BOUNDARY_ID, SampleConfig
 from rnnlm_cli.generate.samplers import Sampler
 from rnnlm_cli.nn.model import RecurrentNetwork, States
+from rnnlm_cli.nn.step import Stepper
 from rnnlm_cli.text.vocabulary import Ids
 
 
@@ -43,10 +44,10 @@ def generate_tokens(
     state = tuple(
         tuple(part_1H.repeat(config.num_samples, 1) for part_1H in layer) for layer in state
     )
+    stepper = Stepper(network, state)
     for step in range(config.num_tokens):
-        tokens_B = sampler.draw(logits_BV)
-        yield tokens_B.tolist()
+        tokens = sampler.draw(logits_BV).tolist()
+        yield tokens
         if step + 1 < config.num_tokens:
-            resets_1B = (tokens_B == BOUNDARY_ID)[None] if sentences else None
-            logits_1BV, state = network(tokens_B[None], state, resets_1B)
-            logits_BV = logits_1BV[0]
+            resets = [token == BOUNDARY_ID for token in tokens] if sentences else None
+            logits_BV = stepper.step(tokens, resets)

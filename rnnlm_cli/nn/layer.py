@@ -1,15 +1,14 @@
 """A recurrent layer: a cell's parameters, run over a window of steps. State in, state out.
 
-Legend: T time, B batch, E input size, H hidden size, G = (number of gates) * H.
+Legend: T time, B batch, K distinct inputs, E input size, H hidden size, G = (number of gates) * H.
 """
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from rnnlm_cli.config import CellName
 from rnnlm_cli.nn.cells import CELLS, State, initialise
-from rnnlm_cli.nn.recurrence import WINDOWS
+from rnnlm_cli.nn.recurrence import run_window
 
 
 class RecurrentLayer(nn.Module):
@@ -53,35 +52,41 @@ class RecurrentLayer(nn.Module):
         )
 
     def forward(
-        self, x_TBE: Tensor, state: State, resets_TB: Tensor | None = None
+        self, x: Tensor, state: State, resets_TB: Tensor | None = None,
+        where_TB: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Run T steps.
 
         Args:
-            x_TBE: inputs, time first.
+            x: the inputs, (T, B, E); or, with where_TB, the distinct ones among them, (K, E).
             state: (h_BH,), or (h_BH, c_BH) for the LSTM.
             resets_TB: where true, the state becomes zero before that input is read.
+            where_TB: which of the K distinct inputs is read.
 
         Returns: (y_TBH, state): the outputs of all steps and the state after the last.
         Raises: ValueError where the shapes do not fit each other.
         """
-        self._check(x_TBE, state, resets_TB)
-        gates_x_TBG = linear(x_TBE, self.weight_ih, self.bias_ih)
-        run = WINDOWS[self.cell]
-        y_TBH, *after = run(gates_x_TBG, self.weight_hh, self.bias_hh, resets_TB, *state)
-        return y_TBH, tuple(after)
+        self._check(x, state, resets_TB, where_TB)
+        return run_window(
+            self.cell, x, where_TB, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh,
+            resets_TB, state,
+        )
 
-    def _check(self, x_TBE: Tensor, state: State, resets_TB: Tensor | None) -> None:
-        if x_TBE.dim() != 3 or x_TBE.shape[0] == 0 or x_TBE.shape[2] != self.input_size:
+    def _check(
+        self, x: Tensor, state: State, resets_TB: Tensor | None, where_TB: Tensor | None
+    ) -> None:
+        wanted_dim, name = (3, "x_TBE") if where_TB is None else (2, "x_KE")
+        if x.dim() != wanted_dim or len(x) == 0 or x.shape[-1] != self.input_size:
             raise ValueError(
-                f"x_TBE is {tuple(x_TBE.shape)}; (T, B, {self.input_size}) with T >= 1 is needed"
+                f"{name} is {tuple(x.shape)}; {wanted_dim} dimensions are needed, the first of 1 "
+                f"or more and the last of {self.input_size}"
             )
-        batch_size = x_TBE.shape[1]
+        length, batch_size = (x if where_TB is None else where_TB).shape[:2]
         wanted = [(batch_size, self.hidden_size)] * CELLS[self.cell].num_states
         given = [tuple(tensor.shape) for tensor in state]
         if given != wanted:
             raise ValueError(f"state is {given}; {wanted} is needed by cell '{self.cell}'")
-        if resets_TB is not None and resets_TB.shape != x_TBE.shape[:2]:
+        if resets_TB is not None and resets_TB.shape != (length, batch_size):
             raise ValueError(
-                f"resets_TB is {tuple(resets_TB.shape)}; {tuple(x_TBE.shape[:2])} is needed"
+                f"resets_TB is {tuple(resets_TB.shape)}; {(length, batch_size)} is needed"
             )

@@ -1,19 +1,22 @@
 """The network: embedding -> recurrent layers -> logits. State in, state out; no memory inside.
 
-Legend: T time, B batch, E embedding size, H hidden size, V vocabulary size.
+Legend: T time, B batch, K distinct inputs, E embedding size, H hidden size, V vocabulary size.
 """
 
 import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import embedding
 
 from rnnlm_cli.config import UNKNOWN_ID, ModelConfig
 from rnnlm_cli.nn.cells import State
 from rnnlm_cli.nn.layer import RecurrentLayer
+from rnnlm_cli.nn.softmax import Draw, full_loss, logits_of, sampled_loss, surprisal
 
 States = tuple[State, ...]  # one a layer
+
+FEWEST_SHARED = 64  # inputs
 
 
 class RecurrentNetwork(nn.Module):
@@ -23,7 +26,8 @@ class RecurrentNetwork(nn.Module):
 
     x_t is one-hot, so U x_t is a row of the embedding table; f is the cell. Several layers read
     each other's outputs. Dropout (Zaremba et al. 2014) falls on what enters each layer and the
-    output, never on the state.
+    output, never on the state; a token's embedding is dropped alike wherever in the window the
+    token stands (Gal & Ghahramani 2016).
 
     Args:
         config: the sizes.
@@ -64,16 +68,22 @@ class RecurrentNetwork(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     @property
+    def tables(self) -> list[nn.Parameter]:
+        """The parameters with a row a token: embedding and, unless tied, output weight."""
+        return [self.embedding] if self.config.tied else [self.embedding, self.output_weight]
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.embedding.device
 
     def initial_state(self, batch_size: int) -> States:
         """All zeros: a tuple a layer of (B, H) tensors."""
-        return tuple(layer.initial_state(batch_size) for layer in self._layers)
+        return tuple(layer.initial_state(batch_size) for layer in self.recurrent_layers)
 
     @property
-    def _layers(self) -> list[RecurrentLayer]:
+    def recurrent_layers(self) -> list[RecurrentLayer]:
+        """The layers, the lowest first."""
         return [layer for layer in self.layers if isinstance(layer, RecurrentLayer)]
 
     def forward(
@@ -95,28 +105,82 @@ class RecurrentNetwork(nn.Module):
         Returns: (logits_TBV, state). Where training held no unknown tokens, their logit is minus
             infinity and their input the mean embedding.
         """
-        x = self._embed(inputs_TB)
-        x = self._drop(x, dropout_generator)
-        after = []
-        for layer, layer_state in zip(self._layers, state, strict=True):
-            x, layer_state = layer(x, layer_state, resets_TB)
-            x = self._drop(x, dropout_generator)
-            after.append(layer_state)
-        weight_VH = self.embedding if self.config.tied else self.output_weight
-        logits_TBV = linear(x, weight_VH, self.output_bias)
-        if not self.config.unknown_trained:
-            logits_TBV[..., UNKNOWN_ID] = -math.inf
-        return logits_TBV, tuple(after)
+        y_TBH, after = self._run(inputs_TB, state, resets_TB, dropout_generator)
+        unknown = self.config.unknown_trained
+        return logits_of(y_TBH, self.output_table, self.output_bias, unknown=unknown), after
 
-    def _embed(self, inputs_TB: Tensor) -> Tensor:
-        x_TBE = nn.functional.embedding(inputs_TB, self.embedding)
+    def loss(
+        self,
+        inputs_TB: Tensor,
+        targets_TB: Tensor,
+        state: States,
+        resets_TB: Tensor | None = None,
+        *,
+        dropout_generator: torch.Generator | None = None,
+        draw: Draw | None = None,
+    ) -> tuple[Tensor, States]:
+        """Read a window and compare what it predicts with what follows.
+
+        Args:
+            targets_TB: the token that follows each input.
+            draw: the classes to estimate the softmax from; None takes all of them. Where there is
+                one, the tables have sparse gradients.
+
+        Returns: (mean -ln p of the targets in nats, state); the loss is differentiable.
+        """
+        y_TBH, after = self._run(
+            inputs_TB, state, resets_TB, dropout_generator, sparse=draw is not None
+        )
+        y_MH, targets_M = y_TBH.flatten(0, 1), targets_TB.flatten()
+        weight, bias = self.output_table, self.output_bias
+        if draw is not None:
+            return sampled_loss(y_MH, weight, bias, targets_M, draw), after
+        unknown = self.config.unknown_trained
+        return full_loss(y_MH, weight, bias, targets_M, unknown=unknown), after
+
+    def surprisal(
+        self, inputs_TB: Tensor, targets_TB: Tensor, state: States, resets_TB: Tensor | None = None
+    ) -> tuple[Tensor, States]:
+        """Read a window; returns (-ln p of every target, (T, B), by the full softmax, state)."""
+        y_TBH, after = self._run(inputs_TB, state, resets_TB, None)
+        nats_M = surprisal(
+            y_TBH.flatten(0, 1), self.output_table, self.output_bias, targets_TB.flatten(),
+            unknown=self.config.unknown_trained,
+        )
+        return nats_M.view_as(targets_TB), after
+
+    @property
+    def output_table(self) -> Tensor:
+        """What logits are made with, (V, H); the embedding itself where they are tied."""
+        return self.embedding if self.config.tied else self.output_weight
+
+    def input_table(self) -> Tensor:
+        """What each token is read as, (V, E)."""
+        return self._embed(torch.arange(len(self.embedding), device=self.device), sparse=False)
+
+    def _run(
+        self, inputs_TB: Tensor, state: States, resets_TB: Tensor | None,
+        dropout_generator: torch.Generator | None, *, sparse: bool = False,
+    ) -> tuple[Tensor, States]:
+        """What the last layer puts out, dropout included, and the state after the window."""
+        ids, where_TB = distinct_inputs(inputs_TB, self.config.vocab_size)
+        x = self._drop(self._embed(ids, sparse=sparse), dropout_generator)
+        after = []
+        for layer, layer_state in zip(self.recurrent_layers, state, strict=True):
+            x, layer_state = layer(x, layer_state, resets_TB, where_TB)
+            x, where_TB = self._drop(x, dropout_generator), None
+            after.append(layer_state)
+        return x, tuple(after)
+
+    def _embed(self, ids: Tensor, *, sparse: bool) -> Tensor:
+        x = embedding(ids, self.embedding, sparse=sparse)
         if self.config.unknown_trained:
-            return x_TBE
-        unknown_TB = inputs_TB == UNKNOWN_ID
-        if not unknown_TB.any():  # as always in training
-            return x_TBE
+            return x
+        unknown = ids == UNKNOWN_ID
+        if not unknown.any():
+            return x
         mean_E = self.embedding[UNKNOWN_ID + 1 :].mean(dim=0)
-        return torch.where(unknown_TB[..., None], mean_E, x_TBE)
+        return torch.where(unknown[..., None], mean_E, x)
 
     def _drop(self, x: Tensor, dropout_generator: torch.Generator | None) -> Tensor:
         """Zero each element with probability `dropout` and scale the rest up to keep the mean."""
@@ -124,3 +188,19 @@ class RecurrentNetwork(nn.Module):
             return x
         kept = torch.rand(x.shape, generator=dropout_generator) >= self.config.dropout
         return x * (kept.to(x.device, x.dtype) / (1 - self.config.dropout))
+
+
+def distinct_inputs(inputs_TB: Tensor, vocab_size: int) -> tuple[Tensor, Tensor | None]:
+    """The tokens among the inputs, (K,), and which of them each input is, (T, B).
+
+    What depends on the token alone is then done once for each: its share of the first layer's
+    products, and the gradients of its embedding meet there. None instead of the second means that
+    this would not pay, and the first are the inputs. (On CUDA the meeting would be in random
+    order, and a run could not be repeated exactly.)
+    """
+    if inputs_TB.device.type != "cpu" or inputs_TB.numel() < FEWEST_SHARED:
+        return inputs_TB, None
+    if vocab_size <= inputs_TB.numel():
+        return torch.arange(vocab_size), inputs_TB
+    distinct_K, where_TB = torch.unique(inputs_TB, return_inverse=True)
+    return distinct_K, where_TB

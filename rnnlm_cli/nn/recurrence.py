@@ -1,210 +1,333 @@
 """The cells over a whole window: forward, and backpropagation through time, by hand.
 
 `cells.py` defines what is computed; here the same equations run over T steps without autograd
-recording each of them. Every backward pass has one shape: all that depends only on the forward
-pass (the derivative factors) is computed for the whole window at once, so that a step back in
-time is one or two products by those factors and one by the recurrent matrix; the gradient of the
-weights is then a single product over all T.
+recording each of them. What makes it fast: one product for the inputs of all steps; all gates of
+a step in one product, its pointwise work in place. Back in time, all that depends only on the
+forward pass (the derivative factors) is computed for the whole window at once, so that a step is
+some multiplications by those factors and one product by the recurrent matrix; the gradient of
+the weights is then a single product over all T.
 
-Legend: T time, B batch, E input size, H hidden size, G = (number of gates) * H.
+Legend: T time, B batch, K distinct inputs, E input size, H hidden size, G = (number of gates) * H.
 """
 
-from collections.abc import Callable
-from functools import partial
-from itertools import count
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rnnlm_cli.config import CellName
+from rnnlm_cli.nn import by_hand
+from rnnlm_cli.nn.cells import State
+from rnnlm_cli.nn.products import Product
+
+# Derivative times gradient in one pass: grad * y * (1 - y), grad * (1 - y * y), grad * (y > 0).
+_sigmoid_back = torch.ops.aten.sigmoid_backward.grad_input
+_tanh_back = torch.ops.aten.tanh_backward.grad_input
+_relu_back = torch.ops.aten.threshold_backward.grad_input
 
 
-class _Steps:
-    """Which steps of a window reset some row, and how to zero those rows of a tensor."""
+class Resets:
+    """Which rows of a window start again from the zero state, and before which steps."""
 
     def __init__(self, resets_TB: Tensor | None) -> None:
-        self.resets_TB = resets_TB
-        self.any_T = [] if resets_TB is None else resets_TB.any(dim=1).tolist()
+        self.where = None if resets_TB is None else resets_TB.nonzero(as_tuple=True)
+        if self.where is not None and not len(self.where[0]):
+            self.where = None
+        self._rows_TB1 = None if resets_TB is None or self.where is None else resets_TB[..., None]
+        self._steps = set() if self.where is None else set(self.where[0].tolist())
 
     def clear(self, t: int, tensor_BH: Tensor) -> Tensor:
-        """The tensor with the rows zeroed whose state is reset before step t."""
-        if self.resets_TB is None or not self.any_T[t]:
+        """The tensor, with the rows zeroed that are reset before step t."""
+        if t not in self._steps:
             return tensor_BH
-        return tensor_BH.masked_fill(self.resets_TB[t, :, None], 0)
+        assert self._rows_TB1 is not None
+        return tensor_BH.masked_fill(self._rows_TB1[t], 0)
 
     def entering(self, first_BH: Tensor, after_TBH: Tensor) -> Tensor:
         """The state that entered each step, resets applied, from the one each step left."""
         before_TBH = torch.cat([first_BH[None], after_TBH[:-1]])
-        if self.resets_TB is not None:
-            before_TBH.masked_fill_(self.resets_TB[:, :, None], 0)
+        if self._rows_TB1 is not None:
+            before_TBH.masked_fill_(self._rows_TB1, 0)
         return before_TBH
 
 
-def _forwards(*tensors_T: Tensor) -> list[tuple[Any, ...]]:
+class Back(NamedTuple):
+    """What a cell gives on the way back.
+
+    grad_x_TBG and grad_h_TBG are the gradients of W_i x + b_i and of W_h h + b_h, h_in_TBH the
+    state that entered each step, grad_state the gradients of the first state.
+    """
+
+    grad_x_TBG: Tensor
+    grad_h_TBG: Tensor
+    h_in_TBH: Tensor
+    grad_state: State
+
+
+class Recurrence(Protocol):
+    """A cell over a window."""
+
+    def outer_bias(self, bias_G: Tensor) -> Tensor:
+        """The part of b_h that can as well be added to the inputs."""
+
+    def forward(
+        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
+    ) -> tuple[Tensor, State, State]:
+        """Run all steps; gates_TBG, W_i x + b_i + the outer part of b_h, may be overwritten.
+
+        Returns: (y_TBH, state after the last step, what `backward` needs).
+        """
+
+    def backward(
+        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
+    ) -> Back:
+        """Go back through all steps; what was saved stays as it is."""
+
+
+def _forwards(*tensors_T: Tensor) -> Iterator[tuple[Any, ...]]:
     """(t, the t-th block of each tensor) from the first step to the last."""
-    return list(zip(count(), *(each.unbind() for each in tensors_T), strict=False))
+    return zip(range(len(tensors_T[0])), *(each.unbind() for each in tensors_T), strict=True)
 
 
-def _backwards(*tensors_T: Tensor) -> list[tuple[Any, ...]]:
+def _backwards(*tensors_T: Tensor) -> Iterator[tuple[Any, ...]]:
     """The same from the last step to the first."""
-    return _forwards(*tensors_T)[::-1]
+    return iter([*_forwards(*tensors_T)][::-1])
 
 
-def _product_ready(weight_GH: Tensor) -> Tensor:
-    """W^T laid out in memory: products by the mere view are up to four times slower."""
-    return weight_GH.t().contiguous()
+def _product(weight_NK: Tensor, like_TBG: Tensor) -> Product:
+    return Product(weight_NK, batch_size=like_TBG.shape[1], uses=len(like_TBG))
 
 
-def _weight_gradients(grad_TBG: Tensor, h_in_TBH: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of weight_hh and bias_hh from those of W_hh h + b_hh at every step."""
-    return grad_TBG.flatten(0, 1).t() @ h_in_TBH.flatten(0, 1), grad_TBG.sum(dim=(0, 1))
-
-
-class _Elman(torch.autograd.Function):
+class _Elman:
     """h_t = f(x_t + W h_{t-1} + b); back: d_t = f'(h_t) * (dy_t + W^T d_{t+1})."""
 
-    @staticmethod
+    def __init__(self, *, relu: bool) -> None:
+        self._relu = relu
+
+    def outer_bias(self, bias_G: Tensor) -> Tensor:
+        return bias_G
+
     def forward(
-        ctx: Any, relu: bool, gates_x: Tensor, weight: Tensor, bias: Tensor,
-        resets: Tensor | None, h: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        steps, first_BH = _Steps(resets), h
-        gates_TBH = gates_x + bias
-        weight_t = _product_ready(weight)
-        for t, out_BH in _forwards(gates_TBH):
-            out_BH.addmm_(steps.clear(t, h), weight_t)
-            h = out_BH.relu_() if relu else out_BH.tanh_()
-        ctx.save_for_backward(weight, resets, first_BH, gates_TBH)
-        ctx.relu = relu
-        return gates_TBH, h.clone()
+        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
+    ) -> tuple[Tensor, State, State]:
+        (h,) = state
+        y_TBH, recurrent = gates_TBG, _product(weight_GH, gates_TBG)
+        for t, y_BH in _forwards(y_TBH):
+            recurrent.add_to(y_BH, resets.clear(t, h))
+            h = y_BH.relu_() if self._relu else y_BH.tanh_()
+        return y_TBH, (h.clone(),), (y_TBH, state[0])
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy_TBH: Tensor, dh_BH: Tensor) -> tuple[Tensor | None, ...]:
-        weight, resets, first_BH, y_TBH = ctx.saved_tensors
-        steps = _Steps(resets)
-        grad_TBH = (y_TBH > 0).to(y_TBH.dtype) if ctx.relu else 1 - y_TBH * y_TBH
-        for t, d_BH, dy_BH in _backwards(grad_TBH, dy_TBH):
-            d_BH.mul_(dh_BH + dy_BH)
-            dh_BH = steps.clear(t, d_BH @ weight)
-        dweight, dbias = _weight_gradients(grad_TBH, steps.entering(first_BH, y_TBH))
-        return None, grad_TBH, dweight, dbias, None, dh_BH
+    def backward(
+        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
+    ) -> Back:
+        (y_TBH, first_BH), (dh,) = saved, dstate
+        grad_TBH = torch.empty_like(y_TBH)
+        recurrent = _product(weight_GH.t(), y_TBH)
+        for t, grad_BH, y_BH, dy_BH in _backwards(grad_TBH, y_TBH, dy_TBH):
+            if self._relu:
+                _relu_back(dh + dy_BH, y_BH, 0, grad_input=grad_BH)
+            else:
+                _tanh_back(dh + dy_BH, y_BH, grad_input=grad_BH)
+            dh = resets.clear(t, recurrent(grad_BH))
+        return Back(grad_TBH, grad_TBH, resets.entering(first_BH, y_TBH), (dh,))
 
 
-class _GRU(torch.autograd.Function):
+class _GRU:
     """Back: dr, dz, dn are the arriving dh times a factor each; r scales dn on its way to W_hn."""
 
-    @staticmethod
+    def outer_bias(self, bias_G: Tensor) -> Tensor:
+        size = len(bias_G) // 3
+        return torch.cat([bias_G[: 2 * size], bias_G.new_zeros(size)])
+
     def forward(
-        ctx: Any, gates_x: Tensor, weight: Tensor, bias: Tensor, resets: Tensor | None, h: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        steps, first_BH, size = _Steps(resets), h, weight.shape[1]
-        gates_TBG = gates_x.clone()  # becomes r, z, n
-        candidate_TBH = torch.empty_like(gates_x[..., :size])  # W_hn h + b_hn
-        y_TBH = torch.empty_like(candidate_TBH)
-        r, z, n = gates_TBG.chunk(3, dim=2)
-        rz = gates_TBG[..., : 2 * size]
-        weight_t = _product_ready(weight)
-        for t, rz_B2H, r_BH, z_BH, n_BH, candidate_BH, y_BH in _forwards(
-            rz, r, z, n, candidate_TBH, y_TBH
+        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
+    ) -> tuple[Tensor, State, State]:
+        (h,), size = state, weight_GH.shape[1]
+        rz, last = slice(2 * size), slice(2 * size, None)
+        bias_n_H = bias_G[last]
+        y_TBH, n_TBH = (gates_TBG.new_empty(*gates_TBG.shape[:2], size) for _ in range(2))
+        recurrent = _product(weight_GH, gates_TBG)
+        # The third gate is n_x until its step, and then W_hn h + b_hn: the candidate.
+        for t, rz_B2H, r_BH, z_BH, candidate_BH, n_BH, y_BH in _forwards(
+            gates_TBG[..., rz], *gates_TBG.chunk(3, dim=2), n_TBH, y_TBH
         ):
-            h = steps.clear(t, h)
-            product_BG = torch.addmm(bias, h, weight_t)
-            candidate_BH.copy_(product_BG[:, 2 * size :])
-            rz_B2H.add_(product_BG[:, : 2 * size]).sigmoid_()
-            n_BH.addcmul_(r_BH, candidate_BH).tanh_()
+            h = resets.clear(t, h)
+            product_BG = recurrent(h)
+            rz_B2H.add_(product_BG[:, rz]).sigmoid_()
+            n_h_BH = product_BG[:, last].add_(bias_n_H)
+            torch.addcmul(candidate_BH, r_BH, n_h_BH, out=n_BH).tanh_()
+            candidate_BH.copy_(n_h_BH)
             h = torch.lerp(n_BH, h, z_BH, out=y_BH)
-        ctx.save_for_backward(weight, resets, first_BH, gates_TBG, candidate_TBH, y_TBH)
-        return y_TBH, h.clone()
+        return y_TBH, (h.clone(),), (gates_TBG, n_TBH, y_TBH, state[0])
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy_TBH: Tensor, dh_BH: Tensor) -> tuple[Tensor | None, ...]:
-        weight, resets, first_BH, gates_TBG, candidate_TBH, y_TBH = ctx.saved_tensors
-        steps = _Steps(resets)
-        r, z, n = gates_TBG.chunk(3, dim=2)
-        h_in_TBH = steps.entering(first_BH, y_TBH)
-        n_factor = (1 - z) * (1 - n * n)
-        r_factor = n_factor * candidate_TBH * r * (1 - r)
-        z_factor = (h_in_TBH - n) * z * (1 - z)
-        grad_TB3H = torch.stack([r_factor, z_factor, n_factor * r], dim=2)
-        arriving_TBH = torch.empty_like(y_TBH)
-        for t, step_B3H, d_BH, dy_BH, z_BH in _backwards(grad_TB3H, arriving_TBH, dy_TBH, z):
-            torch.add(dh_BH, dy_BH, out=d_BH)
-            step_B3H.mul_(d_BH[:, None])
-            dh_BH = steps.clear(t, torch.addmm(d_BH * z_BH, step_B3H.flatten(1), weight))
-        grad_h_TBG = grad_TB3H.flatten(2)
-        grad_x_TBG = grad_h_TBG.clone()
-        torch.mul(arriving_TBH, n_factor, out=grad_x_TBG[..., 2 * weight.shape[1] :])
-        dweight, dbias = _weight_gradients(grad_h_TBG, h_in_TBH)
-        return grad_x_TBG, dweight, dbias, None, dh_BH
-
-
-class _LSTM(torch.autograd.Function):
-    """Back: do is dh times a factor, and di, df, dg are dc times one each."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, gates_x: Tensor, weight: Tensor, bias: Tensor, resets: Tensor | None,
-        h: Tensor, c: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        steps, first, size = _Steps(resets), (h, c), weight.shape[1]
-        gates_TBG = gates_x + bias  # becomes i, f, g, o
-        y_TBH = torch.empty_like(gates_TBG[..., :size])
-        c_TBH, tanh_c_TBH = torch.empty_like(y_TBH), torch.empty_like(y_TBH)
-        i, f, g, o = gates_TBG.chunk(4, dim=2)
-        i_and_f = gates_TBG[..., : 2 * size]
-        weight_t = _product_ready(weight)
-        for t, gates_BG, if_B2H, i_BH, f_BH, g_BH, o_BH, c_BH, tanh_c_BH, y_BH in _forwards(
-            gates_TBG, i_and_f, i, f, g, o, c_TBH, tanh_c_TBH, y_TBH
-        ):
-            gates_BG.addmm_(steps.clear(t, h), weight_t)
-            if_B2H.sigmoid_()
-            g_BH.tanh_()
-            o_BH.sigmoid_()
-            c = torch.mul(f_BH, steps.clear(t, c), out=c_BH).addcmul_(i_BH, g_BH)
-            h = torch.mul(o_BH, torch.tanh(c, out=tanh_c_BH), out=y_BH)
-        ctx.save_for_backward(weight, resets, *first, gates_TBG, c_TBH, tanh_c_TBH, y_TBH)
-        return y_TBH, h.clone(), c.clone()
-
-    @staticmethod
-    @once_differentiable
     def backward(
-        ctx: Any, dy_TBH: Tensor, dh_BH: Tensor, dc_BH: Tensor
-    ) -> tuple[Tensor | None, ...]:
-        weight, resets, h, c, gates_TBG, c_TBH, tanh_c_TBH, y_TBH = ctx.saved_tensors
-        steps = _Steps(resets)
-        i, f, g, o = gates_TBG.chunk(4, dim=2)
-        grad_TB4H = torch.stack(
-            [
-                g * i * (1 - i),
-                steps.entering(c, c_TBH) * f * (1 - f),
-                i * (1 - g * g),
-                tanh_c_TBH * o * (1 - o),
-            ],
-            dim=2,
-        )
-        c_factor_TBH = o * (1 - tanh_c_TBH * tanh_c_TBH)
-        grad_TBG = grad_TB4H.flatten(2)
-        for t, grad_BG, ifg_B3H, do_BH, dy_BH, c_factor_BH, f_BH in _backwards(
-            grad_TBG, grad_TB4H[:, :, :3], grad_TB4H[:, :, 3], dy_TBH, c_factor_TBH, f
+        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
+    ) -> Back:
+        (gates_TBG, n_TBH, y_TBH, first_BH), (dh,) = saved, dstate
+        r, z, candidate = gates_TBG.chunk(3, dim=2)
+        h_in_TBH = resets.entering(first_BH, y_TBH)
+        grad_h_TBG = torch.empty_like(gates_TBG)
+        to_r, to_z, to_n = grad_h_TBG.chunk(3, dim=2)
+        n_factor_TBH = 1 - z
+        _tanh_back(n_factor_TBH, n_TBH, grad_input=n_factor_TBH)
+        _sigmoid_back(candidate * n_factor_TBH, r, grad_input=to_r)
+        _sigmoid_back(h_in_TBH - n_TBH, z, grad_input=to_z)
+        torch.mul(n_factor_TBH, r, out=to_n)
+        recurrent = _product(weight_GH.t(), gates_TBG)
+        by_gate_TB3H = grad_h_TBG.unflatten(2, (3, -1))
+        for t, grad_BG, grad_B3H, n_BH, z_BH, dy_BH in _backwards(
+            grad_h_TBG, by_gate_TB3H, n_factor_TBH, z, dy_TBH
         ):
-            dh_BH = dh_BH + dy_BH
-            dc_BH = torch.addcmul(dc_BH, dh_BH, c_factor_BH)
-            ifg_B3H.mul_(dc_BH[:, None])
-            do_BH.mul_(dh_BH)
-            dh_BH = steps.clear(t, grad_BG @ weight)
-            dc_BH = steps.clear(t, dc_BH.mul_(f_BH))
-        dweight, dbias = _weight_gradients(grad_TBG, steps.entering(h, y_TBH))
-        return grad_TBG, dweight, dbias, None, dh_BH, dc_BH
+            dh = dh + dy_BH
+            grad_B3H.mul_(dh[:, None])
+            n_BH.mul_(dh)
+            dh = resets.clear(t, recurrent.add_to(dh.mul_(z_BH), grad_BG))
+        grad_x_TBG = grad_h_TBG.clone()
+        grad_x_TBG.chunk(3, dim=2)[2].copy_(n_factor_TBH)
+        return Back(grad_x_TBG, grad_h_TBG, h_in_TBH, (dh,))
 
 
-# Called as (gates_x_TBG, weight_hh, bias_hh, resets_TB, *state) -> (y_TBH, *state).
-WINDOWS: dict[CellName, Callable[..., tuple[Tensor, ...]]] = {
-    "elman_tanh": partial(_Elman.apply, False),
-    "elman_relu": partial(_Elman.apply, True),
-    "gru": _GRU.apply,
-    "lstm": _LSTM.apply,
+class _LSTM:
+    """Back: do is dh times a factor, and di, df, dg are dc times one each.
+
+    A tanh over a part of a row is slow, so g is kept as s in tanh(g) = 2 s - 1, where
+    s = sigmoid(2 g): the sigmoid of all gates is one pass. And c needs no resetting where its
+    forget gate is zero.
+    """
+
+    def outer_bias(self, bias_G: Tensor) -> Tensor:
+        return bias_G
+
+    def forward(
+        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
+    ) -> tuple[Tensor, State, State]:
+        (h, c), size = state, weight_GH.shape[1]
+        i, f, s, o = gates_TBG.chunk(4, dim=2)
+        s *= 2
+        if resets.where is not None:
+            f[resets.where] = -torch.inf
+        doubled_g_G1 = weight_GH.new_ones(4, size, 1)
+        doubled_g_G1[2] = 2
+        recurrent = _product(weight_GH * doubled_g_G1.flatten(0, 1), gates_TBG)
+        y_TBH = gates_TBG.new_empty(*gates_TBG.shape[:2], size)
+        c_TBH = torch.empty_like(y_TBH)
+        tanh_c_BH = torch.empty_like(c)
+        for t, gates_BG, i_BH, f_BH, s_BH, o_BH, c_BH, y_BH in _forwards(
+            gates_TBG, i, f, s, o, c_TBH, y_TBH
+        ):
+            recurrent.add_to(gates_BG, resets.clear(t, h)).sigmoid_()
+            c = torch.mul(f_BH, c, out=c_BH).addcmul_(i_BH, s_BH, value=2).sub_(i_BH)
+            h = torch.mul(o_BH, torch.tanh(c, out=tanh_c_BH), out=y_BH)
+        return y_TBH, (h.clone(), c.clone()), (gates_TBG, c_TBH, y_TBH, *state)
+
+    def backward(
+        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
+    ) -> Back:
+        (gates_TBG, c_TBH, y_TBH, *first), (dh, dc) = saved, dstate
+        i, f, s, o = gates_TBG.chunk(4, dim=2)
+        grad_TBG = torch.empty_like(gates_TBG)
+        to_i, to_f, to_g, to_o = grad_TBG.chunk(4, dim=2)
+        work_TBH = (2 * s).sub_(1)  # g
+        _sigmoid_back(work_TBH, i, grad_input=to_i)
+        _tanh_back(i, work_TBH, grad_input=to_g)
+        torch.tanh(c_TBH, out=work_TBH)
+        _sigmoid_back(work_TBH, o, grad_input=to_o)
+        c_factor_TBH = _tanh_back(o, work_TBH, grad_input=work_TBH)
+        _sigmoid_back(c_TBH[:-1], f[1:], grad_input=to_f[1:])
+        _sigmoid_back(first[1], f[0], grad_input=to_f[0])
+        recurrent = _product(weight_GH.t(), gates_TBG)
+        to_ifg_TB3H = grad_TBG.unflatten(2, (4, -1))[:, :, :3]
+        dc = dc.clone()
+        for t, grad_BG, ifg_B3H, do_BH, dy_BH, c_factor_BH, f_BH in _backwards(
+            grad_TBG, to_ifg_TB3H, to_o, dy_TBH, c_factor_TBH, f
+        ):
+            dh = dh + dy_BH
+            dc.addcmul_(dh, c_factor_BH)
+            ifg_B3H.mul_(dc[:, None])
+            do_BH.mul_(dh)
+            dc.mul_(f_BH)
+            dh = resets.clear(t, recurrent(grad_BG))
+        return Back(grad_TBG, grad_TBG, resets.entering(first[0], y_TBH), (dh, dc))
+
+
+RECURRENCES: dict[CellName, Recurrence] = {
+    "elman_tanh": _Elman(relu=False),
+    "elman_relu": _Elman(relu=True),
+    "gru": _GRU(),
+    "lstm": _LSTM(),
 }
+
+
+class _Window(torch.autograd.Function):
+    """A cell over a window, with the products by its weights. Only wanted gradients are made."""
+
+    @by_hand.forward
+    def forward(
+        ctx: Any, cell: CellName, x: Tensor, where_TB: Tensor | None, weight_ih: Tensor,
+        weight_hh: Tensor, bias_ih: Tensor, bias_hh: Tensor, resets_TB: Tensor | None,
+        *state: Tensor,
+    ) -> tuple[Tensor, ...]:
+        recurrence = RECURRENCES[cell]
+        bias_G = bias_ih + recurrence.outer_bias(bias_hh)
+        gates = torch.addmm(bias_G, x.flatten(0, -2), weight_ih.t())
+        if where_TB is None:
+            gates_TBG = gates.view(*x.shape[:2], -1)
+        else:
+            gates_TBG = gates.index_select(0, where_TB.flatten()).view(*where_TB.shape, -1)
+        y_TBH, after, saved = recurrence.forward(
+            gates_TBG, weight_hh, bias_hh, Resets(resets_TB), state
+        )
+        ctx.cell = cell
+        ctx.save_for_backward(x, where_TB, weight_ih, weight_hh, resets_TB, *saved)
+        return y_TBH, *after
+
+    @by_hand.backward
+    def backward(ctx: Any, dy_TBH: Tensor, *dstate: Tensor) -> tuple[Tensor | None, ...]:
+        x, where_TB, weight_ih, weight_hh, resets_TB, *saved = ctx.saved_tensors
+        wanted = ctx.needs_input_grad
+        grad_x_TBG, grad_h_TBG, h_in_TBH, grad_state = RECURRENCES[ctx.cell].backward(
+            tuple(saved), weight_hh, Resets(resets_TB), dy_TBH, dstate
+        )
+        grad_KG, grad_MG = grad_x_TBG.flatten(0, 1), grad_h_TBG.flatten(0, 1)
+        if where_TB is not None:  # the gradients that meet in a distinct input
+            sums_KG = grad_KG.new_zeros(len(x), grad_KG.shape[1])
+            grad_KG = sums_KG.index_add_(0, where_TB.flatten(), grad_KG)
+        return (
+            None,
+            (grad_KG @ weight_ih).view_as(x) if wanted[1] else None,
+            None,
+            grad_KG.t() @ x.flatten(0, -2) if wanted[3] else None,
+            grad_MG.t() @ h_in_TBH.flatten(0, 1) if wanted[4] else None,
+            _sum_of_rows(grad_KG) if wanted[5] else None,
+            _sum_of_rows(grad_MG) if wanted[6] else None,
+            None,
+            *grad_state,
+        )
+
+
+def _sum_of_rows(grad_MG: Tensor) -> Tensor:
+    """sum(dim=0), but on all cores."""
+    return torch.mv(grad_MG.t(), grad_MG.new_ones(len(grad_MG)))
+
+
+def run_window(
+    cell: CellName, x: Tensor, where_TB: Tensor | None, weight_ih: Tensor, weight_hh: Tensor,
+    bias_ih: Tensor, bias_hh: Tensor, resets_TB: Tensor | None, state: State,
+) -> tuple[Tensor, State]:
+    """Run a cell over a window, differentiably.
+
+    Args:
+        cell: which one; its weights follow as torch.nn names, shapes and orders them.
+        x: the inputs, (T, B, E); or, with where_TB, the distinct ones among them, (K, E), whose
+            products are made once each.
+        where_TB: which of the K inputs is read.
+        resets_TB: where true, the state becomes zero before that input is read.
+        state: (h_BH,), or (h_BH, c_BH) for the LSTM.
+
+    Returns: (y_TBH, state): the outputs of all steps and the state after the last.
+    """
+    y_TBH, *after = _Window.apply(  # type: ignore[no-untyped-call]
+        cell, x, where_TB, weight_ih, weight_hh, bias_ih, bias_hh, resets_TB, *state
+    )
+    return y_TBH, tuple(after)

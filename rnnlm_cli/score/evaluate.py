@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import cross_entropy
 
 from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
 from rnnlm_cli.nn.model import RecurrentNetwork
@@ -25,9 +24,8 @@ from rnnlm_cli.windows import (
 
 Nats = NDArray[np.float64]
 
-MOST_LOGITS = 1 << 22  # numbers at once: 16 MiB of float32
+WINDOW_TOKENS = 1 << 12
 MOST_ROWS = 64
-LONGEST_WINDOW = 256
 
 
 @torch.inference_mode()
@@ -38,16 +36,14 @@ def nats_of_rows(network: RecurrentNetwork, rows: Rows) -> Nats:
     """
     length, batch_size = rows.targets_LB.shape
     nats_LB = np.empty((length, batch_size))
-    window_size = MOST_LOGITS // (batch_size * network.config.vocab_size)
-    window_size = min(max(window_size, 1), LONGEST_WINDOW)
+    window_size = max(1, WINDOW_TOKENS // batch_size)
     state = network.initial_state(batch_size)
     for begin in range(0, length, window_size):
         end = min(begin + window_size, length)
         window = evaluation_window(rows, begin, end)
         inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
-        logits_TBV, state = network(inputs_TB, state, resets_TB)
-        nats_M = cross_entropy(logits_TBV.flatten(0, 1), targets_TB.flatten(), reduction="none")
-        nats_LB[begin:end] = nats_M.view_as(targets_TB).double().cpu().numpy()
+        nats_TB, state = network.surprisal(inputs_TB, targets_TB, state, resets_TB)
+        nats_LB[begin:end] = nats_TB.double().cpu().numpy()
     return nats_LB
 
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from rnnlm_cli.config import TrainConfig
 from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.score.evaluate import evaluate
 from rnnlm_cli.text.stream import Corpus
-from rnnlm_cli.train.loop import make_optimizer, train_step
+from rnnlm_cli.train.loop import train_step
+from rnnlm_cli.train.optimizer import make_optimizers
 from rnnlm_cli.train.schedule import FEWEST_VALIDATED, VALIDATION_SHARE, Plan
 from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.windows import TrainingRows
@@ -82,6 +84,7 @@ class Budget:
 def measure_speed(
     network: RecurrentNetwork,
     rows: TrainingRows,
+    classes: ClassSampler | None,
     corpus: Corpus,
     config: TrainConfig,
     *,
@@ -91,12 +94,12 @@ def measure_speed(
     """Time some steps on a copy of the network, and an evaluation; nothing is changed."""
     allowed = min(CALIBRATION_MOST, CALIBRATION_PART * budget_seconds)
     trial = copy.deepcopy(network)
-    optimizer = make_optimizer(trial, config)
+    optimizers = make_optimizers(trial, config, sparse=classes is not None)
     state = TrainState(trial.initial_state(rows.batch_size))
     durations: list[float] = []
     while len(durations) < 3 or sum(durations) < allowed:
         before = time.perf_counter()
-        train_step(trial, optimizer, rows, config, state, 0.0)
+        train_step(trial, optimizers, rows, classes, config, state, 0.0)
         durations.append(time.perf_counter() - before)
     training = sorted(durations)[len(durations) // 2] / (rows.batch_size * rows.bptt)
 

@@ -1,15 +1,14 @@
 """Truncated backpropagation through time (Williams & Peng 1990), on one page."""
 
 import math
-from collections.abc import Callable
-
-import torch
-from torch.nn.functional import cross_entropy
+from collections.abc import Callable, Sequence
 
 from rnnlm_cli.config import TrainConfig
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.nn.randomness import generator
+from rnnlm_cli.nn.softmax import ClassSampler
+from rnnlm_cli.train.optimizer import Optimizer, clip_gradients, make_optimizers
 from rnnlm_cli.train.schedule import Plan, learning_rate
 from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.windows import TrainingRows
@@ -17,53 +16,43 @@ from rnnlm_cli.windows import TrainingRows
 MOST_SKIPPED = 20  # steps in a row
 
 
-def make_optimizer(network: RecurrentNetwork, config: TrainConfig) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019) or plain SGD; weight decay spares the biases."""
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.decay},
-        {"params": [p for p in parameters if p.dim() == 1], "weight_decay": 0.0},
-    ]
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.peak_lr)
-    return torch.optim.AdamW(groups, lr=config.peak_lr, fused=True)
-
-
 def train_step(
     network: RecurrentNetwork,
-    optimizer: torch.optim.Optimizer,
+    optimizers: Sequence[Optimizer],
     rows: TrainingRows,
+    classes: ClassSampler | None,
     config: TrainConfig,
     state: TrainState,
     rate: float,
 ) -> None:
     """Read one window, go back through it, and change the weights.
 
-    The gradient is clipped by its global norm (Pascanu et al. 2013); the state is carried to the
-    next window but the gradient is not.
+    The state is carried to the next window but the gradient is not.
     """
     window, state.position = rows.window(state.position, state.step)
     inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
-    dropout = generator(config.seed, "dropout", state.step)
-    logits_TBV, network_state = network(
-        inputs_TB, state.network_state, resets_TB, dropout_generator=dropout
+    loss, network_state = network.loss(
+        inputs_TB, targets_TB, state.network_state, resets_TB,
+        dropout_generator=generator(config.seed, "dropout", state.step),
+        draw=None if classes is None else classes.draw(
+            generator(config.seed, "classes", state.step)
+        ),
     )
-    loss = cross_entropy(logits_TBV.flatten(0, 1), targets_TB.flatten())
-    optimizer.zero_grad(set_to_none=True)
+    for parameter in network.parameters():
+        parameter.grad = None
     loss.backward()
-    clip = math.inf if config.clip is None else config.clip
-    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+    norm = clip_gradients(network, config.clip)
 
     state.step += 1
-    if not (math.isfinite(loss.item()) and math.isfinite(norm.item())):
+    nats = loss.item()
+    if not (math.isfinite(nats) and math.isfinite(norm)):
         _skip(network, state)
         return
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step(rate)
     state.network_state = tuple(tuple(part.detach() for part in layer) for layer in network_state)
     state.num_skipped = 0
-    state.loss = loss.item() if math.isnan(state.loss) else 0.9 * state.loss + 0.1 * loss.item()
+    state.loss = nats if math.isnan(state.loss) else 0.9 * state.loss + 0.1 * nats
 
 
 def _skip(network: RecurrentNetwork, state: TrainState) -> None:
@@ -82,6 +71,7 @@ def _skip(network: RecurrentNetwork, state: TrainState) -> None:
 def fit(
     network: RecurrentNetwork,
     rows: TrainingRows,
+    classes: ClassSampler | None,
     config: TrainConfig,
     plan: Plan,
     state: TrainState,
@@ -91,11 +81,11 @@ def fit(
     stops: Callable[[], bool],
 ) -> None:
     """Train until the plan ends, or until `stops` says so."""
-    optimizer = make_optimizer(network, config)
+    optimizers = make_optimizers(network, config, sparse=classes is not None)
     while state.step < plan.total_steps and not stops():
         step = state.step
         rate = learning_rate(plan.progress(step + 1), peak=config.peak_lr)
-        train_step(network, optimizer, rows, config, state, rate)
+        train_step(network, optimizers, rows, classes, config, state, rate)
         after_step()
         if plan.validates_after(step):
             validate()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from rnnlm_cli.config import ModelConfig, SampleConfig, TextConfig, TrainConfig
@@ -15,6 +16,7 @@ from rnnlm_cli.model_file import Model, save_model
 from rnnlm_cli.nn.device import memory_of
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.nn.randomness import generator
+from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.score.evaluate import Evaluation, evaluate
 from rnnlm_cli.text.stream import Corpus, Part
 from rnnlm_cli.train.budget import Budget, measure_speed
@@ -25,6 +27,7 @@ from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.windows import TrainingRows, shrink
 
+SAMPLED_FROM = 4000  # tokens of vocabulary
 SAMPLE_TOKENS = {"char": 160, "byte": 160, "word": 40}
 
 
@@ -92,6 +95,7 @@ class Run:
                 "every 1000 tokens on average"
             )
         self.state = TrainState(self.network.initial_state(batch_size))
+        self.classes = self._classes()
         minutes = self.config.budget_minutes
         self.budget = None if minutes is None else Budget(minutes, started)
         self.final_tokens: tuple[int | None, int | None] = (None, None)
@@ -116,7 +120,7 @@ class Run:
             self.progress.start(self.plan)
             try:
                 fit(
-                    self.network, self.rows, self.config, self.plan, self.state,
+                    self.network, self.rows, self.classes, self.config, self.plan, self.state,
                     after_step=lambda: self.progress.step(self.plan, self.state),
                     validate=validate,
                     stops=interrupt.came,
@@ -140,6 +144,21 @@ class Run:
             self._save(valid, test)
         return Outcome(valid, test, self.state.step, self.plan.total_steps, interrupt.signum)
 
+    def _classes(self) -> ClassSampler | None:
+        """What the softmax is estimated from in training; None where it is taken in full."""
+        vocab_size = len(self.corpus.vocabulary)
+        wanted = self.config.softmax
+        if wanted is None:
+            large = vocab_size >= SAMPLED_FROM and self.network.device.type == "cpu"
+            wanted = "sampled" if large else "full"
+        if wanted == "full":
+            return None
+        counts_V = np.bincount(self.corpus.train.tokens_N, minlength=vocab_size)
+        return ClassSampler(
+            torch.from_numpy(counts_V), self.config.num_sampled,
+            unknown=self.network.config.unknown_trained,
+        )
+
     def _plan(self) -> Plan:
         tokens_per_step = self.config.batch_size * self.config.bptt
         if self.config.steps is not None:
@@ -149,7 +168,7 @@ class Run:
             return Plan(steps, tokens_per_step)
         assert self.budget is not None
         speed = measure_speed(
-            self.network, self.rows, self.corpus, self.config,
+            self.network, self.rows, self.classes, self.corpus, self.config,
             sentences=self.text.sentences, budget_seconds=self.budget.seconds,
         )
         self.final_tokens = self.budget.final_tokens(self.corpus, speed)

@@ -4,10 +4,12 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy, embedding, linear
 from torch.testing import assert_close
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.device import prepare
+from rnnlm_cli.nn.model import distinct_inputs
 from rnnlm_cli.nn.randomness import generator
 
 T, B, V = 3, 2, 7
@@ -49,6 +51,36 @@ def test_tied_networks_share_one_table(make_network):
     logits, _ = tied(torch.randint(V, (T, B)), tied.initial_state(B))
     logits.sum().backward()
     assert tied.embedding.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_distinct"), [((3, 2), None), ((40, 2), V), ((4, 16), 64)]
+)
+def test_the_loss_equals_cross_entropy_however_inputs_are_shared(
+    make_network, shape, num_distinct
+):
+    """Few inputs, more inputs than tokens, more tokens than inputs."""
+    vocab_size = V if num_distinct != 64 else 300
+    network = make_network(vocab_size=vocab_size)
+    inputs, targets = torch.randint(vocab_size, shape), torch.randint(vocab_size, shape)
+    distinct, where = distinct_inputs(inputs, vocab_size)
+    if where is None:
+        assert num_distinct is None and distinct is inputs
+    else:
+        assert torch.equal(distinct[where], inputs) and len(distinct) <= num_distinct
+    state = network.initial_state(shape[1])
+    x = embedding(inputs, network.embedding)
+    for layer in network.recurrent_layers:
+        x, _ = layer(x, layer.initial_state(shape[1]))
+    logits = linear(x, network.output_weight, network.output_bias)
+    nats = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    parameters = list(network.parameters())
+    expected = torch.autograd.grad(nats.mean(), parameters, retain_graph=True)
+    loss, _ = network.loss(inputs, targets, state)
+    assert_close(loss, nats.mean())
+    assert_close(torch.autograd.grad(loss, parameters), expected)
+    assert_close(network.surprisal(inputs, targets, state)[0].flatten(), nats)
+    assert_close(network(inputs, state)[0], logits)
 
 
 def test_where_training_held_no_unknown_it_has_no_probability_and_the_mean_input(make_network):

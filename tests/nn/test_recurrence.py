@@ -1,11 +1,14 @@
 """The hand-written recurrences against torch.nn, their own definition, and finite differences."""
 
+from itertools import combinations
+
 import pytest
 import torch
 from torch.testing import assert_close
 
-from rnnlm_cli.nn import RecurrentLayer
+from rnnlm_cli.nn import RecurrentLayer, products
 from rnnlm_cli.nn.cells import CELLS
+from rnnlm_cli.nn.recurrence import run_window
 
 T, B, E, H = 6, 3, 4, 5
 CELL_NAMES = list(CELLS)
@@ -141,6 +144,52 @@ def test_gradients_equal_finite_differences(cell):
 
     x = torch.randn(T, B, E, requires_grad=True)
     assert torch.autograd.gradcheck(run, (x, *random_state(cell, B, H), *layer.parameters()))
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_distinct_inputs_equal_the_inputs_they_stand_for_in_every_gradient(cell):
+    layer, num_distinct = RecurrentLayer(cell, E, H), 4
+    distinct = torch.randn(num_distinct, E, requires_grad=True)
+    where = torch.randint(num_distinct - 1, (T, B))  # the last one is never read
+    first = random_state(cell, B, H)
+    wanted = [distinct, *first, *layer.parameters()]
+    expected_y, expected_after = layer(distinct[where], first)
+    expected = torch.autograd.grad(surprise_loss(expected_y, expected_after), wanted)
+    y, after = layer(distinct, first, where_TB=where)
+    assert_close(y, expected_y)
+    assert_close(torch.autograd.grad(surprise_loss(y, after), wanted), expected)
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_any_wanted_gradients_are_the_same_without_the_others(cell):
+    layer = RecurrentLayer(cell, E, H)
+    tensors = {"x": torch.randn(T, B, E), **dict(layer.named_parameters())}
+    first = tuple(s.detach() for s in random_state(cell, B, H))
+    tensors |= {f"state{k}": part for k, part in enumerate(first)}
+
+    def gradients(wanted):
+        given = {name: t.detach().requires_grad_(name in wanted) for name, t in tensors.items()}
+        x, *rest = given.values()
+        weights, state = rest[:4], tuple(rest[4:])
+        y, after = run_window(cell, x, None, *weights, None, state)
+        return torch.autograd.grad(surprise_loss(y, after), [given[name] for name in wanted])
+
+    names = list(tensors)
+    every = dict(zip(names, gradients(names), strict=True))
+    for size in (1, 2):
+        for wanted in combinations(names, size):
+            assert_close(gradients(wanted), tuple(every[name] for name in wanted))
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_packed_products_equal_plain_ones(cell, monkeypatch):
+    """In float32, where MKL's packed products exist; elsewhere both are the plain ones."""
+    torch.set_default_dtype(torch.float32)
+    layer, x = RecurrentLayer(cell, E, H), torch.randn(20, B, E)
+    plain, _ = layer(x, layer.initial_state(B))
+    monkeypatch.setattr(products, "PACKED_FROM", 1)
+    packed, _ = layer(x, layer.initial_state(B))
+    assert_close(packed, plain)
 
 
 @pytest.mark.parametrize("cell", CELL_NAMES)

@@ -46,19 +46,19 @@ def by_hand(network, targets):
     return np.array(nats)
 
 
-@pytest.fixture(params=[1, 20, 1 << 22])
-def logits_at_once(request, monkeypatch):
+@pytest.fixture(params=[1, 20, 1 << 12])
+def tokens_at_once(request, monkeypatch):
     """Windows of one step, of a few, of many."""
-    monkeypatch.setattr(evaluate, "MOST_LOGITS", request.param)
+    monkeypatch.setattr(evaluate, "WINDOW_TOKENS", request.param)
 
 
-def test_a_document_equals_the_tokens_read_one_by_one(make_network, logits_at_once):
+def test_a_document_equals_the_tokens_read_one_by_one(make_network, tokens_at_once):
     network, text = make_network(), tokens(23)
     np.testing.assert_allclose(document_nats(network, text), by_hand(network, text), rtol=1e-9)
 
 
 @pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "lstm"])
-def test_packed_sentences_equal_each_alone_in_any_order(make_network, logits_at_once, cell):
+def test_packed_sentences_equal_each_alone_in_any_order(make_network, tokens_at_once, cell):
     network, batch = make_network(cell=cell), sentences(5, 1, 0, 9, 3, 3)
     together = sentence_nats(network, batch)
     backwards = sentence_nats(network, batch[::-1])[::-1]

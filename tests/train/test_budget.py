@@ -58,7 +58,7 @@ def test_the_calibration_leaves_the_network_untouched(make_network):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     rows = TrainingRows(corpus.train.tokens_N, batch_size=2, bptt=8, sentences=False, seed=1)
     speed = measure_speed(
-        network, rows, corpus, TrainConfig(), sentences=False, budget_seconds=1.0
+        network, rows, None, corpus, TrainConfig(), sentences=False, budget_seconds=1.0
     )
     assert speed.training > 0 and speed.evaluation > 0
     assert all(parameter.grad is None for parameter in network.parameters())

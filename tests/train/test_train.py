@@ -22,6 +22,7 @@ from rnnlm_cli.score.evaluate import Evaluation
 from rnnlm_cli.train import loop
 from rnnlm_cli.train.interrupt import Interrupt
 from rnnlm_cli.train.loop import train_step
+from rnnlm_cli.train.optimizer import make_optimizers
 from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.windows import TrainingRows
 
@@ -201,17 +202,17 @@ def test_steps_that_are_not_finite_are_not_taken_and_end_in_an_error(make_networ
     )
     state = TrainState(network.initial_state(2))
     config = TrainConfig()
-    optimizer = loop.make_optimizer(network, config)
+    optimizers = make_optimizers(network, config, sparse=False)
     with torch.no_grad():
         network.output_bias[3] = math.nan
     before = network.embedding.detach().clone()
     with pytest.raises(RnnlmError, match="not finite"):
         for _ in range(loop.MOST_SKIPPED):
-            train_step(network, optimizer, rows, config, state, 0.1)
+            train_step(network, optimizers, rows, None, config, state, 0.1)
     assert torch.equal(network.embedding, before)
     with torch.no_grad():
         network.output_bias[3] = 0
-    train_step(network, optimizer, rows, config, state, 0.1)
+    train_step(network, optimizers, rows, None, config, state, 0.1)
     assert state.num_skipped == 0 and not torch.equal(network.embedding, before)
 
 
@@ -244,6 +245,7 @@ def test_a_clipped_step_is_as_long_as_clip_times_rate(make_network, rate):
     config = TrainConfig(optimizer="sgd", clip=0.01, weight_decay=0.0)
     before = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
     state = TrainState(network.initial_state(2))
-    train_step(network, loop.make_optimizer(network, config), rows, config, state, rate)
+    optimizers = make_optimizers(network, config, sparse=False)
+    train_step(network, optimizers, rows, None, config, state, rate)
     after = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
     assert (after - before).norm().item() == pytest.approx(0.01 * rate, rel=1e-3)

@@ -1,0 +1,91 @@
+"""rnnlm bench"""
+
+from __future__ import annotations
+
+import json as json_format
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rnnlm_cli.cli.options import DeviceOption, ThreadsOption, open_model
+
+if TYPE_CHECKING:
+    from rnnlm_cli.bench import Bench, Row
+
+COLUMNS = ("torch.nn", "ours", "products", "full", "sampled")
+
+
+def bench(
+    model: Annotated[Path | None, typer.Option(
+        "-m", "--model", help="Measure this model: its layer, training step and generation.",
+        show_default=False)] = None,
+    quick: Annotated[bool, typer.Option(
+        "--quick", help="Small sizes only, in less than 20 seconds.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    threads: ThreadsOption = None,
+    device: DeviceOption = None,
+) -> None:
+    """Time the hand-written cells beside torch.nn and beside the bare matrix products.
+
+    Layers in milliseconds a window, training steps in milliseconds, generation in tokens per
+    second, each the median of alternating runs, with the interquartile range in percent. A ratio
+    above 1 means that ours is the faster. "products" are the matrix products alone.
+    """
+    loaded = None if model is None else open_model(model, device=device, threads=threads)
+
+    from rnnlm_cli.bench import Bench
+    from rnnlm_cli.nn.device import prepare
+
+    where = prepare(device=device, threads=threads) if loaded is None else loaded.network.device
+    measure = Bench(where, seconds=0.25 if quick else 6.0, small=quick)
+    if loaded is None:
+        rows = _all(measure)
+    else:
+        rows = measure.model(loaded.network, dict(loaded.training))
+    if not json:
+        print(_machine(), file=sys.stderr)
+    for row in rows:
+        print(json_format.dumps(_record(row)) if json else _line(row), flush=True)
+
+
+def _all(measure: Bench) -> Iterator[Row]:
+    yield from measure.layers()
+    yield from measure.generation()
+    yield from measure.output_layers()
+
+
+def _machine() -> str:
+    import platform
+
+    import torch
+
+    return (
+        f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, "
+        f"{torch.backends.cpu.get_cpu_capability()}, {platform.system()} {platform.machine()}"
+    )
+
+
+def _record(row: Row) -> dict[str, Any]:
+    timings = {
+        name: {"seconds": each.median, "spread_percent": each.spread}
+        for name, each in row.timings.items()
+    }
+    return asdict(row) | {"timings": timings}
+
+
+def _line(row: Row) -> str:
+    figures = []
+    for name in COLUMNS:
+        if name in row.timings:
+            timing = row.timings[name]
+            if "generation" in row.what:
+                figure = f"{row.tokens / timing.median:10,.0f}/s"
+            else:
+                figure = f"{1000 * timing.median:9.2f} ms"
+            figures.append(f"{name} {figure} +-{timing.spread:2.0f}%")
+    ratios = "  ".join(f"{name} {ratio:.2f}" for name, ratio in row.ratios.items())
+    return f"{row.what:<28} {row.shape:<26} {'  '.join(figures)}  {ratios}"

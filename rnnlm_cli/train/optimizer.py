@@ -1,0 +1,163 @@
+"""How the weights are stepped: dense matrices, and tables of which a step touches a few rows.
+
+Legend: V rows of a table, R rows touched, E numbers a row.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from rnnlm_cli.config import TrainConfig
+from rnnlm_cli.nn.model import RecurrentNetwork
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+class Optimizer(Protocol):
+    """Changes some parameters by their gradients."""
+
+    def step(self, rate: float) -> None:
+        """Take one step at a learning rate."""
+
+
+class DenseAdamW:
+    """AdamW by PyTorch's fused kernel: one pass over weights, gradients and both averages.
+
+    (torch.optim.AdamW would run the same one, but loading torch.optim's machinery takes 1.5 s.)
+
+    Args:
+        decayed: parameters that shrink by rate * weight_decay a step.
+        others: those that do not.
+    """
+
+    def __init__(
+        self, decayed: Sequence[Tensor], others: Sequence[Tensor], weight_decay: float
+    ) -> None:
+        self._groups = [(decayed, weight_decay), (others, 0.0)]
+        self._means, self._squares, self._steps = (
+            {p: make(p) for group, _ in self._groups for p in group}
+            for make in (torch.zeros_like, torch.zeros_like, lambda p: p.new_zeros(()))
+        )
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Take one step; every parameter must have a gradient."""
+        for group, decay in self._groups:
+            steps = [self._steps[p] for p in group]
+            torch._foreach_add_(steps, 1)
+            torch._fused_adamw_(
+                list(group), [_gradient(p) for p in group], [self._means[p] for p in group],
+                [self._squares[p] for p in group], [], steps, lr=rate, beta1=BETAS[0],
+                beta2=BETAS[1], weight_decay=decay, eps=EPSILON, amsgrad=False, maximize=False,
+            )
+
+
+class RowAdamW:
+    """AdamW for tables with sparse gradients: rows that have none are left alone.
+
+    Each row has a clock of its own: its averages and their corrections advance when it is
+    touched, so that a rare token's first step is as long as a frequent one's. The work is R x E,
+    whatever V is.
+    """
+
+    def __init__(self, tables: Sequence[Tensor], weight_decay: float) -> None:
+        self._decay = weight_decay
+        self._averages = [
+            (each, torch.zeros_like(each), torch.zeros_like(each), each.new_zeros(len(each), 1))
+            for each in tables
+        ]
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Take one step with the rows that the gradients name."""
+        for table_VE, mean_VE, square_VE, count_V1 in self._averages:
+            gradient = _gradient(table_VE).coalesce()
+            ids_R, gradient_RE = gradient.indices()[0], gradient.values()
+            count_R1 = count_V1[ids_R].add_(1)
+            mean_RE = mean_VE[ids_R].lerp_(gradient_RE, 1 - BETAS[0])
+            square_RE = square_VE[ids_R].mul_(BETAS[1])
+            square_RE.addcmul_(gradient_RE, gradient_RE, value=1 - BETAS[1])
+            spread_RE = (square_RE / (1 - BETAS[1] ** count_R1)).sqrt_().add_(EPSILON)
+            change_RE = mean_RE / (1 - BETAS[0] ** count_R1) / spread_RE
+            rows_RE = table_VE[ids_R].mul_(1 - rate * self._decay).sub_(change_RE, alpha=rate)
+            for whole, rows in (
+                (table_VE, rows_RE), (mean_VE, mean_RE), (square_VE, square_RE),
+                (count_V1, count_R1),
+            ):
+                whole.index_copy_(0, ids_R, rows)
+
+
+class SGD:
+    """Plain gradient descent, dense or by rows; decay takes rate * weight_decay of a weight."""
+
+    def __init__(
+        self, decayed: Sequence[Tensor], others: Sequence[Tensor], weight_decay: float
+    ) -> None:
+        self._groups = [(decayed, weight_decay), (others, 0.0)]
+
+    @torch.no_grad()
+    def step(self, rate: float) -> None:
+        """Take one step; of a table with a sparse gradient only the rows it names change."""
+        for group, decay in self._groups:
+            for parameter in group:
+                gradient = _gradient(parameter)
+                if gradient.is_sparse and decay:
+                    gradient = gradient.coalesce()
+                    rows = parameter[gradient.indices()[0]]
+                    values = gradient.values() + decay * rows
+                    gradient = torch.sparse_coo_tensor(
+                        gradient.indices(), values, gradient.shape, is_coalesced=True,
+                        check_invariants=False,
+                    )
+                elif decay:
+                    gradient = gradient + decay * parameter
+                parameter.add_(gradient, alpha=-rate)
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad
+
+
+def make_optimizers(
+    network: RecurrentNetwork, config: TrainConfig, *, sparse: bool
+) -> list[Optimizer]:
+    """AdamW (Loshchilov & Hutter 2019) or plain SGD; weight decay spares the biases.
+
+    Args:
+        sparse: whether the tables, input and output, have sparse gradients.
+    """
+    parameters = list(network.parameters())
+    biases = [p for p in parameters if p.dim() == 1]
+    matrices = [p for p in parameters if p.dim() > 1]
+    if config.optimizer == "sgd":
+        return [SGD(matrices, biases, config.decay)]
+    tables = network.tables if sparse else []
+    dense = [p for p in matrices if not any(p is table for table in tables)]
+    optimizers: list[Optimizer] = [DenseAdamW(dense, biases, config.decay)]
+    if tables:
+        optimizers.append(RowAdamW(tables, config.decay))
+    return optimizers
+
+
+@torch.no_grad()
+def clip_gradients(network: RecurrentNetwork, most: float | None) -> float:
+    """Scale the whole gradient down to norm `most` (Pascanu et al. 2013); None leaves it.
+
+    Returns: its norm before; infinite or not a number where some part of it is.
+    """
+    gradients = []
+    for parameter in network.parameters():
+        if parameter.grad is not None:
+            if parameter.grad.is_sparse:
+                parameter.grad = parameter.grad.coalesce()
+            gradients.append(parameter.grad)
+    parts = [each.values() if each.is_sparse else each for each in gradients]
+    norm = float(torch.stack(torch._foreach_norm(parts)).norm())
+    if most is not None and most < norm < math.inf:
+        torch._foreach_mul_(parts, most / norm)
+    return norm
