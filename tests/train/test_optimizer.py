@@ -1,4 +1,4 @@
-"""Rows on clocks of their own, against PyTorch's AdamW and SGD."""
+"""Steps of whole parameters and of rows of tables, against PyTorch's AdamW and SGD."""
 
 import math
 
@@ -49,21 +49,32 @@ def test_dense_parameters_are_stepped_as_pytorch_steps_them():
 
 
 @pytest.mark.parametrize("adaptive", [True, False])
-def test_each_row_is_stepped_as_pytorch_would_step_it_alone(adaptive):
+def test_rows_are_stepped_as_pytorch_steps_a_dense_table(adaptive):
+    """What a row misses while it has no gradient is made up for when it is touched again."""
     table = torch.randn(R, E, requires_grad=True)
-    alone = [row.detach().clone().requires_grad_() for row in table]
-    kind = torch.optim.AdamW if adaptive else torch.optim.SGD
-    oracles = [kind([row], lr=RATE, weight_decay=DECAY) for row in alone]
-    optimizer = RowAdamW([table], DECAY) if adaptive else SGD([table], [], DECAY)
-    for touched in ([0, 3], [3], [1, 3, 0], [2], [0, 1, 2, 3]):  # 4 and 5 never
+    dense = table.detach().clone().requires_grad_()
+    if adaptive:
+        optimizer = RowAdamW([table], DECAY)
+        oracle = torch.optim.AdamW([dense], lr=RATE, betas=(0.0, 0.999), weight_decay=DECAY)
+    else:
+        optimizer = SGD([table], [], 0.0)
+        oracle = torch.optim.SGD([dense], lr=RATE)
+    for touched in ([0, 3], [3], [1, 3, 0], [2], [0, 1, 2, 3, 4, 5]):
         gradient = torch.randn(len(touched), E)
         # Uncoalesced, as a table at both ends of a network has it: halves that meet.
         table.grad = sparse(touched + touched, torch.cat([gradient, gradient]) / 2)
+        dense.grad = table.grad.to_dense()
         optimizer.step(RATE)
-        for row, values in zip(touched, gradient, strict=True):
-            alone[row].grad = values
-            oracles[row].step()
-    assert_close(table.detach(), torch.stack([row.detach() for row in alone]))
+        oracle.step()
+    assert_close(table, dense)
+
+
+def test_rows_of_plain_descent_decay_where_they_are_touched():
+    table = torch.ones(R, E, requires_grad=True)
+    table.grad = sparse([4], torch.full((1, E), 0.5))
+    SGD([table], [], DECAY).step(RATE)
+    assert_close(table[4].detach(), torch.full((E,), 1 - RATE * (0.5 + DECAY)))
+    assert_close(table[3].detach(), torch.ones(E))
 
 
 @pytest.mark.parametrize("tied", [True, False])
