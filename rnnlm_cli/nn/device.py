@@ -3,11 +3,13 @@
 import ctypes
 import os
 import sys
+from pathlib import Path
 
 import torch
 
 from rnnlm_cli.errors import ConfigError
 
+PROCESSORS_FOLDER = Path("/sys/devices/system/cpu")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -26,6 +28,8 @@ def prepare(*, device: str | None, threads: int | None) -> torch.device:
                 f"--threads: '{threads}' given; a whole number from 1 to 4096 is needed"
             )
         torch.set_num_threads(threads)
+    elif "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(physical_cores())
     _keep_freed_memory()
     torch.set_flush_denormal(True)  # states that fade to 1e-40 would slow a step many times over
     available = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
@@ -37,6 +41,26 @@ def prepare(*, device: str | None, threads: int | None) -> torch.device:
             f"--device: '{device}' is not on this machine; it has {', '.join(available)}"
         )
     return torch.device(name)
+
+
+def physical_cores(processors_folder: Path = PROCESSORS_FOLDER) -> int:
+    """Cores this process may use, each counted once: a second thread on a core only waits for it.
+
+    Args:
+        processors_folder: where Linux tells which processors share a core; where nothing stands,
+            processors are counted.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    processors = os.sched_getaffinity(0)
+    try:
+        cores = {
+            (processors_folder / f"cpu{each}/topology/thread_siblings_list").read_text("ascii")
+            for each in processors
+        }
+    except OSError:
+        return len(processors)
+    return len(cores)
 
 
 def _keep_freed_memory() -> None:
