@@ -50,13 +50,20 @@ class LanguageModel:
         return cls(load_model(path, device=device))
 
     def score(
-        self, texts: Iterable[str], *, closing: bool | None = None, with_tokens: bool = False
+        self,
+        texts: Iterable[str],
+        *,
+        closing: bool | None = None,
+        with_tokens: bool = False,
+        batch_tokens: int | None = None,
     ) -> Iterator[TextScore]:
         """Score each text as a sentence, from the zero state.
 
         Args:
             closing: whether the closing boundary counts; None: it does for sentences models.
             with_tokens: whether to give the score of every token.
+            batch_tokens: how many tokens the network reads at once, which bounds its memory;
+                None takes 4096.
         """
         return score_sentences(
             self.network,
@@ -64,6 +71,7 @@ class LanguageModel:
             texts,
             closing=self.sentences if closing is None else closing,
             with_tokens=with_tokens,
+            window_tokens=batch_tokens,
         )
 
     def score_document(
@@ -74,6 +82,7 @@ class LanguageModel:
         num_rows: int = 1,
         reset_every: int | None = None,
         with_tokens: bool = False,
+        batch_tokens: int | None = None,
     ) -> TextScore:
         """Score a running text as one stream; see `rnnlm_cli.score.evaluate.document_nats`."""
         return score_document(
@@ -84,6 +93,7 @@ class LanguageModel:
             num_rows=num_rows,
             reset_every=reset_every,
             with_tokens=with_tokens,
+            window_tokens=batch_tokens,
         )
 
     @torch.inference_mode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,8 @@ from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.text.reading import STDIN, make_decoder, read_lines, read_text
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from rnnlm_cli.language_model import LanguageModel
     from rnnlm_cli.score.texts import TextScore
 
@@ -46,6 +48,9 @@ def score(
     reset_every: Annotated[int | None, typer.Option(
         help="With --document: from the zero state again after so many tokens, the way "
         "transformers are compared.", show_default="never")] = None,
+    batch_tokens: Annotated[int | None, typer.Option(
+        help="Tokens that the network reads at once: bounds its memory.",
+        show_default="4096")] = None,
     encoding: EncodingOption = None,
     json: Annotated[bool, typer.Option(
         "--json", help="One JSON object a line: text (or file), nats (-ln p), log10_prob, "
@@ -61,7 +66,7 @@ def score(
     sentence that begins with a dash.
     """
     sentences, files = texts or [], file or []
-    _check(sentences, files, document, rows, reset_every, closing)
+    _check(sentences, files, document, rows, reset_every, closing, batch_tokens)
     if sentences == [STDIN] or document:
         sentences, files = [], [*sentences, *files]
     if encoding is not None:
@@ -71,10 +76,13 @@ def score(
     from rnnlm_cli.score.formats import HEADER, Total, json_line, text_lines
 
     if document:
-        scores = _documents(loaded, files, rows or 1, reset_every, tokens, encoding)
+        scores = _documents(
+            loaded, files, rows or 1, reset_every, tokens, encoding, batch_tokens
+        )
     else:
         scores = loaded.score(
-            _sentences(loaded, sentences, files, encoding), closing=closing, with_tokens=tokens
+            _sentences(loaded, sentences, files, encoding), closing=closing, with_tokens=tokens,
+            batch_tokens=batch_tokens,
         )
     total = Total()
     for each in scores:
@@ -91,7 +99,7 @@ def score(
 
 def _check(
     texts: list[str], files: list[str], document: bool, rows: int | None,
-    reset_every: int | None, closing: bool | None,
+    reset_every: int | None, closing: bool | None, batch_tokens: int | None,
 ) -> None:
     """Raise ConfigError naming every clash."""
     problems = []
@@ -102,6 +110,9 @@ def _check(
     for option, value in (("--rows", rows), ("--reset-every", reset_every)):
         if value is not None and not document:
             problems.append(f"{option}: has no meaning without --document")
+    for option, value in (
+        ("--rows", rows), ("--reset-every", reset_every), ("--batch-tokens", batch_tokens)
+    ):
         if value is not None and not 1 <= value <= LARGEST_SIZE:
             problems.append(
                 f"{option}: '{value}' given; a whole number from 1 to {LARGEST_SIZE} is needed"
@@ -122,17 +133,31 @@ def _check(
 def _sentences(
     model: LanguageModel, texts: list[str], files: list[str], encoding: str | None
 ) -> Iterator[str]:
-    for file in files:
-        yield from read_lines(file, encoding=encoding or model.encoding)
+    with _progress(files) as bar:
+        for file in files:
+            for line in read_lines(file, encoding=encoding or model.encoding):
+                yield line
+                bar.update(len(line.encode("utf-8", "surrogatepass")) + 1)
     for text in texts:
         if os.path.isfile(text):  # not Path's, which fails on a long sentence
             _note(f"'{text}' is also a file: -f {text} scores its lines")
         yield text
 
 
+def _progress(files: list[str]) -> tqdm[Any]:
+    """A bar of the bytes read, where scores go elsewhere than to the terminal."""
+    from tqdm import tqdm
+
+    sizes = [os.path.getsize(file) for file in files if os.path.isfile(file)]
+    return tqdm(
+        total=sum(sizes) if len(sizes) == len(files) else None, unit="B", unit_scale=True,
+        disable=not files or sys.stdout.isatty() or not sys.stderr.isatty(),
+    )
+
+
 def _documents(
     model: LanguageModel, paths: list[str], rows: int, reset_every: int | None, tokens: bool,
-    encoding: str | None,
+    encoding: str | None, batch_tokens: int | None,
 ) -> Iterator[TextScore]:
     if model.sentences:
         _note(
@@ -142,7 +167,8 @@ def _documents(
     for path in paths:
         text = read_text(path, encoding=encoding or model.encoding)
         yield model.score_document(
-            text, name=path, num_rows=rows, reset_every=reset_every, with_tokens=tokens
+            text, name=path, num_rows=rows, reset_every=reset_every, with_tokens=tokens,
+            batch_tokens=batch_tokens,
         )
 
 

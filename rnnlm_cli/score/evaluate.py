@@ -24,19 +24,23 @@ from rnnlm_cli.windows import (
 
 Nats = NDArray[np.float64]
 
-WINDOW_TOKENS = 1 << 12
+WINDOW_TOKENS = 1 << 12  # read at once: bounds the memory of a pass through the network
 MOST_ROWS = 64
 
 
 @torch.inference_mode()
-def nats_of_rows(network: RecurrentNetwork, rows: Rows) -> Nats:
+def nats_of_rows(
+    network: RecurrentNetwork, rows: Rows, *, window_tokens: int | None = None
+) -> Nats:
     """-ln p of every target of every row, (L, B), state carried from window to window.
 
+    Args:
+        window_tokens: how many tokens to read at once; None takes WINDOW_TOKENS.
     Returns: float64; infinity for an unknown token where training held none (`has_probability`).
     """
     length, batch_size = rows.targets_LB.shape
     nats_LB = np.empty((length, batch_size))
-    window_size = max(1, WINDOW_TOKENS // batch_size)
+    window_size = max(1, (window_tokens or WINDOW_TOKENS) // batch_size)
     state = network.initial_state(batch_size)
     for begin in range(0, length, window_size):
         end = min(begin + window_size, length)
@@ -47,17 +51,20 @@ def nats_of_rows(network: RecurrentNetwork, rows: Rows) -> Nats:
     return nats_LB
 
 
-def sentence_nats(network: RecurrentNetwork, sentences: Sequence[Ids]) -> list[Nats]:
+def sentence_nats(
+    network: RecurrentNetwork, sentences: Sequence[Ids], *, window_tokens: int | None = None
+) -> list[Nats]:
     """-ln p of every token of every sentence, each from the zero state.
 
     Args:
         sentences: what is predicted of each, its closing boundary included if it counts. Many
             lie packed in one batch; what stands beside a sentence does not change its score.
+        window_tokens: how many tokens to read at once; None takes WINDOW_TOKENS.
     """
     if not sentences:
         return []
-    rows, slots = packed_rows(sentences, most_rows=MOST_ROWS)
-    nats_LB = nats_of_rows(network, rows)
+    rows, slots = packed_rows(sentences, most_rows=min(MOST_ROWS, window_tokens or MOST_ROWS))
+    nats_LB = nats_of_rows(network, rows, window_tokens=window_tokens)
     return [
         nats_LB[slot.begin : slot.begin + len(sentence), slot.row]
         for slot, sentence in zip(slots, sentences, strict=True)
@@ -65,7 +72,8 @@ def sentence_nats(network: RecurrentNetwork, sentences: Sequence[Ids]) -> list[N
 
 
 def document_nats(
-    network: RecurrentNetwork, tokens_N: Ids, *, num_rows: int = 1, reset_every: int | None = None
+    network: RecurrentNetwork, tokens_N: Ids, *, num_rows: int = 1, reset_every: int | None = None,
+    window_tokens: int | None = None,
 ) -> Nats:
     """-ln p of every token of a running text, from the zero state on, state carried.
 
@@ -73,6 +81,7 @@ def document_nats(
         num_rows: 1 reads one stream, exactly. More cut it into that many rows, each warmed up on
             the 256 tokens before it: faster, and all but equal.
         reset_every: cold windows instead: the zero state again after so many tokens.
+        window_tokens: how many tokens to read at once; None takes WINDOW_TOKENS.
     """
     num_rows = min(num_rows, max(1, len(tokens_N) // WARM_UP))  # shorter ones only warm up
     stride = reset_every or 1
@@ -87,7 +96,8 @@ def document_nats(
         warm_up=0 if num_rows == 1 or reset_every is not None else WARM_UP,
         reset_every=reset_every,
     )
-    return nats_of_rows(network, rows).T[rows.counted_LB.T]
+    nats_LB = nats_of_rows(network, rows, window_tokens=window_tokens)
+    return nats_LB.T[rows.counted_LB.T]
 
 
 def split_sentences(tokens_N: Ids) -> list[Ids]:

@@ -84,7 +84,7 @@ def perplexity_of(nats: float, num_tokens: int) -> float | None:
 
 def score_sentences(
     network: RecurrentNetwork, vocabulary: Vocabulary, texts: Iterable[str], *,
-    closing: bool, with_tokens: bool = False,
+    closing: bool, with_tokens: bool = False, window_tokens: int | None = None,
 ) -> Iterator[TextScore]:
     """Score texts one by one, each from a reset boundary, in order; memory stays bounded.
 
@@ -92,6 +92,7 @@ def score_sentences(
         texts: sentences.
         closing: whether the closing boundary is predicted too.
         with_tokens: whether to give the score of every token.
+        window_tokens: how many tokens the network reads at once; None takes the default.
     Raises: TextError for a text with a newline in it.
     """
     ending = BOUNDARY if closing else ""
@@ -101,7 +102,7 @@ def score_sentences(
                 raise TextError(f"{text!r}: holds a line end; one sentence is needed")
         wholes = [text + ending for text in batch]
         ids = [vocabulary.encode(whole) for whole in wholes]
-        all_nats = sentence_nats(network, ids)
+        all_nats = sentence_nats(network, ids, window_tokens=window_tokens)
         for text, whole, tokens_N, nats_N in zip(batch, wholes, ids, all_nats, strict=True):
             tokens = vocabulary.split(whole) if with_tokens else None
             scored_N = has_probability(network, tokens_N)
@@ -111,12 +112,16 @@ def score_sentences(
 def score_document(
     network: RecurrentNetwork, vocabulary: Vocabulary, name: str, text: str, *,
     num_rows: int = 1, reset_every: int | None = None, with_tokens: bool = False,
+    window_tokens: int | None = None,
 ) -> TextScore:
     """Score a running text as one stream; see `document_nats`. Every token is predicted."""
     tokens_N = vocabulary.encode(text)
     nats_N = np.empty(0)
     if len(tokens_N):
-        nats_N = document_nats(network, tokens_N, num_rows=num_rows, reset_every=reset_every)
+        nats_N = document_nats(
+            network, tokens_N, num_rows=num_rows, reset_every=reset_every,
+            window_tokens=window_tokens,
+        )
     tokens = vocabulary.split(text) if with_tokens else None
     scored_N = has_probability(network, tokens_N)
     return _text_score(name, len(text), tokens_N, nats_N, scored_N, False, tokens)

@@ -100,6 +100,17 @@ def test_a_long_sentence_is_no_file_name(model_path, run):
     assert code == 0 and json.loads(out)["predicted_tokens"] == 6000
 
 
+def test_a_bar_shows_how_much_of_a_file_is_scored_where_scores_go_elsewhere(
+    model_path, run, monkeypatch
+):
+    Path("lines.txt").write_text("abc\nde\n" * 50)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    code, out, err = run("score", "-f", "lines.txt", "--json")
+    assert code == 0 and len(out.splitlines()) == 100
+    assert "100%" in err and "350/350" in err
+    assert "%" not in run("score", "abc", "--json")[2]
+
+
 def test_tokens_show_their_surprisal_in_bits(model_path, run):
     _, out, _ = run("score", "a b", "--tokens")
     _, json_out, _ = run("score", "a b", "--tokens", "--json")
@@ -184,12 +195,13 @@ def test_help_and_usage_errors_import_neither_torch_nor_numpy(arguments):
 OPTIONS = {
     "train": """--out --level --text --min-count --vocab-size --encoding --cell --nonlinearity
         --layers --embedding-size --hidden-size --tied --dropout --bptt --batch-size --optimizer
-        --lr --weight-decay --clip --minutes --epochs --steps --valid --valid-fraction --test
-        --sample-every --seed --threads --device""",
+        --lr --weight-decay --clip --softmax --softmax-samples --minutes --epochs --steps
+        --valid --valid-fraction --test --sample-every --seed --threads --device""",
     "score": """-m --model -f --file --closing --no-closing --tokens --document --rows
-        --reset-every --json --device""",
+        --reset-every --batch-tokens --json --threads --device""",
     "generate": """-m --model -f --file --n --temperature --top-k --top-p --prompt --seed
         --samples --unk --no-echo --json --device""",
+    "bench": "-m --model --quick --json --threads --device",
 }
 
 

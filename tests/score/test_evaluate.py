@@ -127,11 +127,31 @@ def test_a_part_is_spread_over_the_stream(make_network):
     assert abs(halves[0] - halves[1]) > 0.1 * whole
 
 
+@pytest.mark.parametrize("most", [1, 20, 300])
+def test_no_more_tokens_are_read_at_once_than_asked_and_scores_stay(
+    make_network, monkeypatch, most
+):
+    network, lines, document = make_network(), sentences(9, 1, 30, 0, 5, 17), tokens(400)
+    whole = [*sentence_nats(network, lines), document_nats(network, document, num_rows=1)]
+    sizes, surprisal = [], network.surprisal
+
+    def count(inputs_TB, *rest):
+        sizes.append(inputs_TB.numel())
+        return surprisal(inputs_TB, *rest)
+
+    monkeypatch.setattr(network, "surprisal", count)
+    parts = sentence_nats(network, lines, window_tokens=most)
+    parts.append(document_nats(network, document, num_rows=1, window_tokens=most))
+    assert max(sizes) <= most
+    for part, expected in zip(parts, whole, strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("sentences", [False, True])
 def test_a_part_is_about_as_large_as_asked_warm_up_included(make_network, monkeypatch, sentences):
     read = []
 
-    def count(network, rows):
+    def count(network, rows, **_):
         read.append(rows.targets_LB.size)
         return np.zeros(rows.targets_LB.shape)
 
