@@ -62,7 +62,7 @@ class Bench:
         small: leave the large shapes out.
     """
 
-    def __init__(self, device: torch.device, *, seconds: float = 6.0, small: bool = False) -> None:
+    def __init__(self, device: torch.device, *, seconds: float, small: bool = False) -> None:
         self._device, self._seconds, self._small = device, seconds, small
 
     def layers(self) -> Iterator[Row]:
@@ -73,11 +73,11 @@ class Bench:
                 yield from self._layer(cell, batch_size, length, size)
 
     def generation(self) -> Iterator[Row]:
-        """One token at a time, LSTM, for one stream and for many."""
+        """One token at a time by an LSTM, for one stream and for many."""
         sizes = GENERATION_SIZES[:2] if self._small else GENERATION_SIZES
         for num_layers, size in sizes:
             config = ModelConfig(
-                vocab_size=CHARACTERS, num_layers=num_layers, hidden_size=size,
+                vocab_size=CHARACTERS, cell="lstm", num_layers=num_layers, hidden_size=size,
                 embedding_size=size,
             )
             for streams in STREAMS:

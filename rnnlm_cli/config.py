@@ -116,7 +116,7 @@ class ModelConfig(_Checked):
 
     vocab_size: int
     unknown_trained: bool = True
-    cell: CellName = "lstm"
+    cell: CellName = "gru"
     num_layers: int = 1
     embedding_size: int = 64
     hidden_size: int = 256
@@ -137,11 +137,6 @@ class ModelConfig(_Checked):
             )
 
 
-def default_embedding_size(level: Level, hidden_size: int, *, tied: bool) -> int:
-    """Words need wide embeddings, characters do not; tied ones are as wide as the state."""
-    return hidden_size if tied or level == "word" else ModelConfig.embedding_size
-
-
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(_Checked):
     """How a network is fitted. One budget at most: minutes, epochs or steps.
@@ -151,7 +146,7 @@ class TrainConfig(_Checked):
     """
 
     bptt: int = 64
-    batch_size: int = 16
+    batch_size: int = 32
     optimizer: OptimizerName = "adamw"
     lr: float | None = None
     weight_decay: float | None = None
@@ -206,9 +201,9 @@ class TrainConfig(_Checked):
 
     @property
     def decay(self) -> float:
-        """The weight decay: none for SGD, whose rate multiplies it, 0.01 to a tenth a step."""
+        """The weight decay: none for SGD, whose high rate would multiply it."""
         if self.weight_decay is None:
-            return 0.01 if self.optimizer == "adamw" else 0.0
+            return 0.1 if self.optimizer == "adamw" else 0.0
         return self.weight_decay
 
 

@@ -24,7 +24,8 @@ def make_network():
     """A factory of small networks with weights large enough to matter."""
 
     def make(**settings):
-        sizes = {"vocab_size": V, "embedding_size": 4, "hidden_size": 5, "num_layers": 2}
+        sizes = {"vocab_size": V, "embedding_size": 4, "hidden_size": 5, "num_layers": 2,
+                 "cell": "lstm"}
         return RecurrentNetwork(
             ModelConfig(**(sizes | settings)), generator=torch.Generator().manual_seed(3)
         )

@@ -16,6 +16,8 @@ from rnnlm_cli.cli.options import DeviceOption, ThreadsOption, open_model
 if TYPE_CHECKING:
     from rnnlm_cli.bench import Bench, Row
 
+SECONDS = 6.0  # a line
+QUICK_SECONDS = 0.25
 COLUMNS = ("torch.nn", "ours", "products", "full", "sampled")
 
 
@@ -41,7 +43,7 @@ def bench(
     from rnnlm_cli.nn.device import prepare
 
     where = prepare(device=device, threads=threads) if loaded is None else loaded.network.device
-    measure = Bench(where, seconds=0.25 if quick else 6.0, small=quick)
+    measure = Bench(where, seconds=QUICK_SECONDS if quick else SECONDS, small=quick)
     if loaded is None:
         rows = _all(measure)
     else:

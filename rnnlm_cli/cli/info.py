@@ -34,6 +34,7 @@ def _facts(model: LanguageModel) -> dict[str, Any]:
     from rnnlm_cli.score.evaluate import perplexity
 
     training = dict(model.training)
+    nats = training["valid_nats"]
     config = asdict(model.network.config)
     del config["vocab_size"], config["unknown_trained"]
     return {
@@ -45,7 +46,7 @@ def _facts(model: LanguageModel) -> dict[str, Any]:
         **config,
         "parameters": model.network.num_parameters,
         **training,
-        "valid_perplexity": perplexity(training["valid_nats"]),
+        "valid_perplexity": None if nats is None else perplexity(nats),
     }
 
 

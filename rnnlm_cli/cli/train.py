@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
@@ -23,15 +24,18 @@ from rnnlm_cli.config import (
     TextConfig,
     TextMode,
     TrainConfig,
-    default_embedding_size,
 )
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files import require_writable
+from rnnlm_cli.train.defaults import USUAL_TEXT, TextSize, choose
 
 if TYPE_CHECKING:
     from rnnlm_cli.score.evaluate import Evaluation
     from rnnlm_cli.text.stream import Corpus, Part
     from rnnlm_cli.train.run import Outcome
+
+
+CHOSEN = "chosen from level, text and budget"
 
 
 def _option(panel: str, help: str, **more: Any) -> Any:
@@ -72,25 +76,29 @@ def train(
         "Else this part of the text, its end, is validation.", show_default="0.1")] = None,
     test: Annotated[Path | None, _text(
         "A text to score once, at the end; never selected on.")] = None,
-    cell: Annotated[Literal["elman", "gru", "lstm"], _model("The recurrent cell.")] = "lstm",
+    cell: Annotated[Literal["elman", "gru", "lstm"], _model("The recurrent cell.")] = cast(
+        Literal["gru"], ModelConfig.cell),
     nonlinearity: Annotated[Literal["tanh", "relu"] | None, _model(
         "Of the Elman cell.", show_default="tanh")] = None,
     layers: Annotated[int, _model("Recurrent layers.")] = ModelConfig.num_layers,
     embedding_size: Annotated[int | None, _model(
         "Numbers that stand for a token.",
         show_default="64; at word level, and tied, the hidden size")] = None,
-    hidden_size: Annotated[int, _model("Units of a layer.")] = ModelConfig.hidden_size,
-    tied: Annotated[bool, _model(
-        "One table for input and output embeddings.")] = ModelConfig.tied,
-    dropout: Annotated[float, _model(
-        "Probability, on what enters each layer and the output.")] = ModelConfig.dropout,
-    bptt: Annotated[int, _fitting("Steps that a gradient goes back.")] = TrainConfig.bptt,
-    batch_size: Annotated[int, _fitting("Rows read side by side.")] = TrainConfig.batch_size,
+    hidden_size: Annotated[int | None, _model("Units of a layer.", show_default=CHOSEN)] = None,
+    tied: Annotated[bool | None, _model(
+        "One table for input and output embeddings.",
+        show_default="--tied at word level")] = None,
+    dropout: Annotated[float | None, _model(
+        "Probability, on what enters each layer and the output.", show_default=CHOSEN)] = None,
+    bptt: Annotated[int | None, _fitting(
+        "Steps that a gradient goes back.", show_default=CHOSEN)] = None,
+    batch_size: Annotated[int | None, _fitting(
+        "Rows read side by side.", show_default=CHOSEN)] = None,
     optimizer: Annotated[OptimizerName, _fitting("How to step.")] = TrainConfig.optimizer,
     lr: Annotated[float | None, _fitting(
-        "Highest learning rate.", show_default="0.006; 10 for sgd")] = None,
+        "Highest learning rate.", show_default="chosen from cell and size; 10 for sgd")] = None,
     weight_decay: Annotated[float | None, _fitting(
-        "Of the matrices.", show_default="0.01; 0 for sgd")] = None,
+        "Of the matrices.", show_default="0.1; 0 for sgd")] = None,
     clip: Annotated[float, _fitting(
         "Largest norm of the whole gradient, 0 = off.")] = cast(float, TrainConfig.clip),
     softmax: Annotated[SoftmaxName | None, _fitting(
@@ -114,23 +122,26 @@ def train(
     Reads the text, keeps its end apart for validation, and trains until the budget is spent. The
     model file always holds the best model so far, by validation loss. Ctrl-C stops and keeps it.
     """
-    text_config, model_config, train_config = _all_problems_at_once(
+    given: dict[str, Any] = {
+        name: value
+        for name, value in {
+            "cell": _cell_name(cell, nonlinearity), "num_layers": layers,
+            "embedding_size": embedding_size, "hidden_size": hidden_size, "tied": tied,
+            "dropout": dropout, "bptt": bptt, "batch_size": batch_size, "optimizer": optimizer,
+            "lr": lr, "weight_decay": weight_decay, "clip": clip or None, "softmax": softmax,
+            "num_sampled": softmax_samples, "minutes": minutes, "epochs": epochs, "steps": steps,
+            "sample_every": sample_every, "seed": seed,
+        }.items()
+        if value is not None or name == "clip"
+    }
+    usual = choose(level, USUAL_TEXT, given).settings
+    text_config, _, _ = _all_problems_at_once(
         lambda: TextConfig(
             level=level, text=text, min_count=min_count, vocab_size=vocab_size, encoding=encoding,
             valid_fraction=_valid_fraction(valid_fraction, valid),
         ),
-        lambda: ModelConfig(
-            vocab_size=2, cell=_cell_name(cell, nonlinearity), num_layers=layers,
-            embedding_size=default_embedding_size(level, hidden_size, tied=tied)
-            if embedding_size is None else embedding_size,
-            hidden_size=hidden_size, tied=tied, dropout=dropout,
-        ),
-        lambda: TrainConfig(
-            bptt=bptt, batch_size=batch_size, optimizer=optimizer, lr=lr,
-            weight_decay=weight_decay, clip=clip or None, softmax=softmax,
-            num_sampled=softmax_samples, minutes=minutes, epochs=epochs,
-            steps=steps, sample_every=sample_every, seed=seed,
-        ),
+        lambda: _model_config(usual),
+        lambda: _train_config(usual),
     )
 
     from rnnlm_cli.text.stream import load_corpus
@@ -148,9 +159,12 @@ def train(
 
     torch_device = prepare(device=device, threads=threads)
     progress = Progress()
+    size = TextSize(len(texts.train.tokens_N), len(texts.vocabulary))
+    choice = choose(level, size, given)
     run = Run(
-        texts, text=text_config, model=model_config, train=train_config, out=out,
-        device=torch_device, started=STARTED, progress=progress,
+        texts, text=text_config, model=_model_config(choice.settings),
+        train=_train_config(choice.settings), out=out, device=torch_device, started=STARTED,
+        progress=progress,
     )
     network = run.network
     kind = "sentences" if text_config.sentences else "running text"
@@ -159,12 +173,26 @@ def train(
         f"validate, vocabulary {len(texts.vocabulary):,} ({level} level, {kind})"
     )
     progress.say(
-        f"{network.config.cell}, {layers} x {hidden_size}, {network.num_parameters:,} parameters, "
-        f"on {network.device}; {run.plan.total_steps:,} steps"
+        f"{network.config.cell}, {layers} x {network.config.hidden_size}{choice.reason}, "
+        f"{network.num_parameters:,} parameters, on {network.device}; "
+        f"{run.plan.total_steps:,} steps"
     )
     outcome = run.train()
     _report(outcome, texts, out)
     return 0 if outcome.signum is None else 128 + outcome.signum
+
+
+def _model_config(settings: Mapping[str, Any]) -> ModelConfig:
+    return ModelConfig(vocab_size=2, **_fields_of(ModelConfig, settings))
+
+
+def _train_config(settings: Mapping[str, Any]) -> TrainConfig:
+    return TrainConfig(**_fields_of(TrainConfig, settings))
+
+
+def _fields_of(config: type[Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(config)}
+    return {name: value for name, value in settings.items() if name in names}
 
 
 def _all_problems_at_once(

@@ -1,5 +1,6 @@
 """A run from the text to the model file: what `rnnlm train` does."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -219,8 +220,8 @@ class Run:
             "weight_decay": config.decay,
             "clip": config.clip,
             "seed": config.seed,
-            "valid_nats": valid.mean,
-            "test_nats": None if test is None else test.mean,
+            "valid_nats": _if_finite(valid.mean),
+            "test_nats": None if test is None else _if_finite(test.mean),
         }
 
     def _sample(self) -> str:
@@ -229,6 +230,11 @@ class Run:
             num_tokens=SAMPLE_TOKENS[self.text.level], seed=self.config.seed + self.state.step
         )
         return "".join(piece for (piece,) in model.generate(config)).strip("\n")
+
+
+def _if_finite(nats: float) -> float | None:
+    """JSON, which model files are described in, has no infinity."""
+    return nats if math.isfinite(nats) else None
 
 
 def _require_memory(config: ModelConfig, device: torch.device) -> None:

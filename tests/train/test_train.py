@@ -62,7 +62,8 @@ def test_plain_sgd_learns_with_its_own_defaults(tmp_path, monkeypatch, run):
     monkeypatch.chdir(tmp_path)
     text, expected = markov_text(60_000, seed=1)
     (tmp_path / "text").write_text(text)
-    code, _, err = run("train", "text", *SMALL, "--optimizer", "sgd", "--steps", 400)
+    settings = (*SMALL, "--cell", "lstm", "--optimizer", "sgd")
+    code, _, err = run("train", "text", *settings, "--steps", 400)
     assert code == 0, err
     assert LanguageModel.load("model.rnnlm").training["valid_nats"] < 1.05 * expected
 
@@ -128,6 +129,18 @@ def test_a_model_whose_loss_is_not_finite_is_not_kept(text, run, monkeypatch):
     )
     code, _, err = run("train", text, *SMALL, "--steps", 3)
     assert code == 1 and "never finite" in err and os.listdir() == ["text"]
+
+
+def test_a_model_that_explodes_on_some_text_is_kept_without_that_figure(text, run, monkeypatch):
+    figures = iter([3.0, math.inf, math.inf])
+    monkeypatch.setattr(
+        "rnnlm_cli.train.run.evaluate", lambda *_, **__: Evaluation(next(figures), 1, 1, 0, 0.0)
+    )
+    code, _, err = run("train", text, *SMALL, "--steps", 1, "--test", text)
+    assert code == 0 and "inf nats" in err
+    summary = LanguageModel.load("model.rnnlm").training
+    assert summary["valid_nats"] is None and summary["test_nats"] is None
+    assert run("info", "--json")[0] == run("info")[0] == 0
 
 
 def test_the_report_agrees_with_score_on_every_figure(text, run):

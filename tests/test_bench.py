@@ -1,0 +1,50 @@
+"""rnnlm bench: every line stands, and its ratios are those of its timings. No time is asserted."""
+
+import json
+
+import pytest
+import torch
+
+from rnnlm_cli import bench
+from rnnlm_cli.bench import Bench
+from rnnlm_cli.nn.cells import CELLS
+
+SMALL = {
+    "LAYER_SHAPES": ((3, 2, 5), (2, 3, 4)),
+    "GENERATION_SIZES": ((2, 5), (1, 4)),
+    "STREAMS": (1, 3),
+    "VOCABULARIES": (30, 40),
+    "SAMPLED": 8,
+}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    for name, value in SMALL.items():
+        monkeypatch.setattr(bench, name, value)
+    monkeypatch.setattr("rnnlm_cli.cli.bench.SECONDS", 0.0)
+
+
+def test_every_cell_and_size_has_its_line_with_true_ratios(run):
+    code, out, _ = run("bench", "--json")
+    assert code == 0
+    rows = [json.loads(line) for line in out.splitlines()]
+    named = {(row["what"], row["shape"]) for row in rows}
+    assert len(named) == len(rows) == 2 * 2 * len(CELLS) + 2 * 2 + 2
+    for row in rows:
+        seconds = {name: timing["seconds"] for name, timing in row["timings"].items()}
+        for name, ratio in row["ratios"].items():
+            above, below = name.split(" / ")
+            assert ratio == pytest.approx(seconds[above] / seconds[below])
+
+
+def test_a_model_is_measured_with_its_own_cell_and_sizes(make_network):
+    rows = list(Bench(torch.device("cpu"), seconds=0).model(make_network(cell="gru"), {}))
+    assert {row.what.split()[0] for row in rows} == {"gru", "training"}
+    assert all("5" in row.shape for row in rows)
+
+
+def test_products_are_those_of_the_step_in_either_order():
+    x_BK, weight_KN = torch.randn(3, 4), torch.randn(4, 5)
+    out = bench._faster_product(x_BK, weight_KN)()
+    torch.testing.assert_close(out if out.shape == (3, 5) else out.t(), x_BK @ weight_KN)
