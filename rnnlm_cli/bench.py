@@ -135,7 +135,7 @@ class Bench:
             config.cell, config.embedding_size, config.hidden_size, config.num_layers
         ).to(self._device)
         stepper = Stepper(network, network.initial_state(streams))
-        steps = 20
+        steps = 100
         tokens = torch.randint(2, config.vocab_size, (steps, streams)).tolist()
         products = _step_products(network, streams)
 

@@ -32,14 +32,14 @@ class Product:
         else:
             self._weight_KN = weight_NK.t().contiguous()
 
-    def __call__(self, x_BK: Tensor) -> Tensor:
-        """x W^T, in a tensor of its own."""
+    def __call__(self, x_BK: Tensor, out: Tensor | None = None) -> Tensor:
+        """x W^T, in a tensor of its own or in `out`."""
         if self._packed is None:
-            return x_BK @ self._weight_KN
+            return torch.mm(x_BK, self._weight_KN, out=out)
         product_BN: Tensor = torch.ops.mkl._mkl_linear(
             x_BK, self._packed, self._weight_NK, None, self._batch_size
         )
-        return product_BN
+        return product_BN if out is None else out.copy_(product_BN)
 
     def add_to(self, sum_BN: Tensor, x_BK: Tensor) -> Tensor:
         """sum += x W^T, in place."""

@@ -1,8 +1,17 @@
 """A network one token at a time: generation. No autograd, and everything allocated once.
 
-The equations are those of `cells.py`. A layer makes one product a step, of [x h] by its matrices
-laid side by side (the GRU makes two, as r scales W_hn h alone). What the first layer makes of a
-token is the same whenever it comes, so it is a row of a table.
+The equations are those of `cells.py`. A layer makes one product a step, of its input and its state
+by its matrices laid side by side (the GRU makes two, as r scales W_hn h alone). The states of all
+layers lie side by side too, each followed by a 1 that the bias is multiplied by, as a column of
+the matrix:
+
+    x 1 h 1 h 1          the input of two layers, and their states
+    -----                what the first layer's product reads
+        -----            the second's
+            ---          the output layer's
+
+So nothing is copied from layer to layer, and no bias added. What the first layer makes of a token
+is the same whenever it comes: where the vocabulary allows, it is a row of a table, and x is empty.
 
 Legend: B samples, E input size, H hidden size, G = (number of gates) * H, V vocabulary size,
 N outputs, K inputs of a product. With one sample the tensors have no B: a product is then one of
@@ -11,6 +20,7 @@ a matrix and a vector.
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -40,14 +50,22 @@ class Stepper:
         layers = network.recurrent_layers
         by_token = len(table_VE) * len(layers[0].bias_ih) <= LARGEST_TABLE
         self._table_VE = None if by_token else table_VE
+        input_size = 0 if by_token else layers[0].input_size
+        ends = [*accumulate([input_size + 1, *(layer.hidden_size + 1 for layer in layers)])]
+        side_by_side = table_VE.new_ones(*_leading(self._num_samples), ends[-1])
+        self._x = side_by_side[..., :input_size]
         self._layers = [
-            _STEPS[layer.cell](layer, layer_state, table_VE if by_token and not number else None)
-            for number, (layer, layer_state) in enumerate(zip(layers, state, strict=True))
+            _STEPS[layer.cell](layer, layer_state, side_by_side[..., begin:end], table)
+            for layer, layer_state, begin, end, table in zip(
+                layers, state, [0, *ends], ends[1:],
+                [table_VE if by_token else None, *[None] * len(layers)], strict=False
+            )
         ]
-        self._output = _Linear(network.output_table, self._num_samples)
-        self._bias_V = network.output_bias.clone()
+        bias_V = network.output_bias.clone()
         if not network.config.unknown_trained:
-            self._bias_V[UNKNOWN_ID] = -math.inf
+            bias_V[UNKNOWN_ID] = -math.inf
+        self._output = _Linear([network.output_table, bias_V[:, None]], self._num_samples)
+        self._y1 = side_by_side[..., ends[-2] :]
 
     @torch.inference_mode()
     def step(self, tokens: Sequence[int], resets: Sequence[bool] | None = None) -> Tensor:
@@ -59,51 +77,72 @@ class Stepper:
         if resets is not None and any(resets):
             for layer in self._layers:
                 layer.reset(resets)
-        ids = list(tokens)
-        lowest, *others = self._layers
-        x = lowest.step(ids if self._table_VE is None else self._table_VE[ids])
-        for layer in others:
-            x = layer.step(x)
-        shape = self._bias_V.shape if self._num_samples == 1 else (len(tokens), len(self._bias_V))
-        logits = self._output(self._bias_V, x, x.new_empty(shape))
-        return logits.view(self._num_samples, -1)
+        if self._table_VE is not None:
+            self._x.copy_(self._table_VE[list(tokens)].view_as(self._x))
+        for layer in self._layers:
+            layer.step(tokens)
+        return self._output(self._y1).view(self._num_samples, -1)
+
+
+def _leading(num_samples: int) -> tuple[int, ...]:
+    return () if num_samples == 1 else (num_samples,)
 
 
 class _Linear:
-    """start + x W^T, for a W that stays."""
+    """x W^T, for a W that stays, given as what lies side by side in it."""
 
-    def __init__(self, weight_NK: Tensor, num_samples: int) -> None:
-        self._weight_NK = weight_NK.contiguous() if num_samples == 1 else None
+    def __init__(self, weights: Sequence[Tensor], num_samples: int) -> None:
+        weight_NK = torch.cat([*weights], dim=1)
+        self._weight_NK = weight_NK if num_samples == 1 else None
         if num_samples > 1:
             self._product = Product(weight_NK, batch_size=num_samples, uses=MANY)
 
-    def __call__(self, start: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        if self._weight_NK is not None:
+            return torch.mv(self._weight_NK, x, out=out)
+        return self._product(x, out)
+
+    def plus(self, start: Tensor, x: Tensor, out: Tensor) -> Tensor:
+        """start + x W^T; with many samples `start` is `out`."""
         if self._weight_NK is not None:
             return torch.addmv(start, self._weight_NK, x, out=out)
-        return self._product.add_to(out.copy_(start), x)
+        return self._product.add_to(out, x)
 
 
 class _Step:
-    """What a step of any cell has: its input, with the state beside it, and room for the gates."""
+    """What a step of any cell has.
 
-    def __init__(self, layer: RecurrentLayer, state: State, table_VE: Tensor | None) -> None:
+    Args:
+        layer: the weights.
+        state: of the layer, B rows.
+        x1h1: where its input is found, if it has one, and its state h kept, each before a 1.
+        table_VE: what each token is read as, where the layer reads tokens instead of an input.
+    """
+
+    def __init__(
+        self, layer: RecurrentLayer, state: State, x1h1: Tensor, table_VE: Tensor | None
+    ) -> None:
         num_samples, size = state[0].shape
-        self._scale_G1 = self._scale(layer)
-        weight_ih = layer.weight_ih * self._scale_G1
-        self._bias_G = self._input_bias(layer) * self._scale_G1[:, 0]
+        leading = _leading(num_samples)
+        self._x1, self._h1 = x1h1[..., : -size - 1], x1h1[..., -size - 1 :]
+        self._x1h, self._h = x1h1[..., :-1], self._h1[..., :-1]
+        self._h.copy_(state[0].view(*leading, -1))
+        self._state = [self._h, *(part.reshape(*leading, -1).clone() for part in state[1:])]
+        self._gates = x1h1.new_empty(*leading, len(layer.bias_ih))
+        scale_G1 = self._scale(layer)
+        weight_ih, weight_hh = layer.weight_ih * scale_G1, layer.weight_hh * scale_G1
+        bias_G1 = self._input_bias(layer)[:, None] * scale_G1
+        self._table_VG: Tensor | None = None
         self._rows: Sequence[Tensor] | None = None
         if table_VE is not None:
-            self._table_VG = table_VE @ weight_ih.t() + self._bias_G
+            self._table_VG = table_VE @ weight_ih.t() + bias_G1[:, 0]
             self._rows = self._table_VG.unbind() if num_samples == 1 else None
-        self._by_token = table_VE is not None
-        before = 0 if self._by_token else layer.input_size
-        shape = () if num_samples == 1 else (num_samples,)
-        xh = state[0].new_empty(*shape, before + size)
-        self._x, self._h, self._xh = xh[..., :before], xh[..., before:], xh
-        self._h.copy_(state[0].view(*shape, -1))
-        self._state = [self._h, *(part.reshape(*shape, -1).clone() for part in state[1:])]
-        self._gates = xh.new_empty(*shape, len(weight_ih))
-        self._prepare(layer, weight_ih, num_samples)
+        from_x = [] if self._by_token else [weight_ih, bias_G1]
+        self._prepare(layer, from_x, weight_hh, num_samples)
+
+    @property
+    def _by_token(self) -> bool:
+        return self._table_VG is not None
 
     def _scale(self, layer: RecurrentLayer) -> Tensor:
         return torch.ones_like(layer.bias_ih)[:, None]
@@ -111,10 +150,10 @@ class _Step:
     def _input_bias(self, layer: RecurrentLayer) -> Tensor:
         return layer.bias_ih + layer.bias_hh
 
-    def _prepare(self, layer: RecurrentLayer, weight_ih: Tensor, num_samples: int) -> None:
-        weights = [] if self._by_token else [weight_ih]
-        weights.append(layer.weight_hh * self._scale_G1)
-        self._linear = _Linear(torch.cat(weights, dim=1), num_samples)
+    def _prepare(
+        self, layer: RecurrentLayer, from_x: list[Tensor], weight_hh: Tensor, num_samples: int
+    ) -> None:
+        self._linear = _Linear([*from_x, weight_hh], num_samples)
 
     def reset(self, resets: Sequence[bool]) -> None:
         """Zero the state of some samples."""
@@ -124,53 +163,60 @@ class _Step:
             else:
                 part[torch.tensor(resets, device=part.device)] = 0
 
-    def _start(self, x: list[int] | Tensor) -> Tensor:
-        """What the gates begin from: the table's rows of the tokens, or the bias."""
-        if isinstance(x, Tensor):
-            self._x.copy_(x.view_as(self._x))
-            return self._bias_G
+    def _table_rows(self, tokens: Sequence[int]) -> Tensor:
+        """What the tokens make of the gates; with many samples, laid in the gates."""
+        assert self._table_VG is not None
         if self._rows is not None:
-            return self._rows[x[0]]
-        return self._table_VG[x]
+            return self._rows[tokens[0]]
+        ids_B = torch.tensor(tokens, device=self._gates.device)
+        return torch.index_select(self._table_VG, 0, ids_B, out=self._gates)
 
-    def step(self, x: list[int] | Tensor) -> Tensor:
-        """The next output, which is the next layer's input."""
+    def _sums(self, tokens: Sequence[int]) -> Tensor:
+        """All gates before their nonlinearity."""
+        if self._by_token:
+            return self._linear.plus(self._table_rows(tokens), self._h, self._gates)
+        return self._linear(self._x1h, self._gates)
+
+    def step(self, tokens: Sequence[int]) -> None:
+        """Move h on, which is the next layer's input."""
         raise NotImplementedError
 
 
 class _ElmanTanh(_Step):
-    def step(self, x: list[int] | Tensor) -> Tensor:
-        return torch.tanh(self._linear(self._start(x), self._xh, self._gates), out=self._h)
+    def step(self, tokens: Sequence[int]) -> None:
+        torch.tanh(self._sums(tokens), out=self._h)
 
 
 class _ElmanRelu(_Step):
-    def step(self, x: list[int] | Tensor) -> Tensor:
-        return torch.clamp(self._linear(self._start(x), self._xh, self._gates), 0, out=self._h)
+    def step(self, tokens: Sequence[int]) -> None:
+        torch.clamp(self._sums(tokens), 0, out=self._h)
 
 
 class _GRU(_Step):
     def _input_bias(self, layer: RecurrentLayer) -> Tensor:
         return layer.bias_ih
 
-    def _prepare(self, layer: RecurrentLayer, weight_ih: Tensor, num_samples: int) -> None:
-        self._from_h, self._bias_h_G = _Linear(layer.weight_hh, num_samples), layer.bias_hh
+    def _prepare(
+        self, layer: RecurrentLayer, from_x: list[Tensor], weight_hh: Tensor, num_samples: int
+    ) -> None:
+        self._from_x = None if self._by_token else _Linear(from_x, num_samples)
+        self._from_h = _Linear([weight_hh, layer.bias_hh[:, None]], num_samples)
         self._gates_h = torch.empty_like(self._gates)
         size = layer.hidden_size
         self._rz_h, self._n_h = self._gates_h[..., : 2 * size], self._gates_h[..., 2 * size :]
         self._r, self._z = self._rz_h.chunk(2, dim=-1)
         self._n = torch.empty_like(self._n_h)
-        if not self._by_token:
-            self._from_x = _Linear(weight_ih, num_samples)
 
-    def step(self, x: list[int] | Tensor) -> Tensor:
-        gates_x = self._start(x)
-        if not self._by_token:
-            gates_x = self._from_x(gates_x, self._x, self._gates)
-        self._from_h(self._bias_h_G, self._h, self._gates_h)
+    def step(self, tokens: Sequence[int]) -> None:
+        if self._from_x is None:
+            gates_x = self._table_rows(tokens)
+        else:
+            gates_x = self._from_x(self._x1, self._gates)
+        self._from_h(self._h1, self._gates_h)
         split = self._rz_h.shape[-1]
         self._rz_h.add_(gates_x[..., :split]).sigmoid_()
         torch.addcmul(gates_x[..., split:], self._r, self._n_h, out=self._n).tanh_()
-        return torch.lerp(self._n, self._h, self._z, out=self._h)
+        torch.lerp(self._n, self._h, self._z, out=self._h)
 
 
 class _LSTM(_Step):
@@ -181,16 +227,18 @@ class _LSTM(_Step):
         scale_G1.chunk(4)[2].mul_(2)
         return scale_G1
 
-    def _prepare(self, layer: RecurrentLayer, weight_ih: Tensor, num_samples: int) -> None:
-        super()._prepare(layer, weight_ih, num_samples)
+    def _prepare(
+        self, layer: RecurrentLayer, from_x: list[Tensor], weight_hh: Tensor, num_samples: int
+    ) -> None:
+        super()._prepare(layer, from_x, weight_hh, num_samples)
         self._i, self._f, self._s, self._o = self._gates.chunk(4, dim=-1)
         self._c = self._state[1]
         self._tanh_c = torch.empty_like(self._c)
 
-    def step(self, x: list[int] | Tensor) -> Tensor:
-        self._linear(self._start(x), self._xh, self._gates).sigmoid_()
+    def step(self, tokens: Sequence[int]) -> None:
+        self._sums(tokens).sigmoid_()
         self._c.mul_(self._f).addcmul_(self._i, self._s, value=2).sub_(self._i)
-        return torch.mul(self._o, torch.tanh(self._c, out=self._tanh_c), out=self._h)
+        torch.mul(self._o, torch.tanh(self._c, out=self._tanh_c), out=self._h)
 
 
 _STEPS: dict[CellName, type[_Step]] = {
