@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from rnnlm_cli.config import CellName
 from rnnlm_cli.nn.cells import CELLS, State, initialise
-from rnnlm_cli.nn.recurrence import run_window
+from rnnlm_cli.nn.unroll import run_window
 
 
 class RecurrentLayer(nn.Module):

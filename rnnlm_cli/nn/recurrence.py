@@ -1,13 +1,13 @@
 """The cells over a whole window: forward, and backpropagation through time, by hand.
 
 `cells.py` defines what is computed; here the same equations run over T steps without autograd
-recording each of them. What makes it fast: one product for the inputs of all steps; all gates of
-a step in one product, its pointwise work in place. Back in time, all that depends only on the
-forward pass (the derivative factors) is computed for the whole window at once, so that a step is
-some multiplications by those factors and one product by the recurrent matrix; the gradient of
-the weights is then a single product over all T.
+recording each of them, and `unroll.py` adds the inputs' products and the weights' gradients. What
+makes it fast: all gates of a step in one product, its pointwise work in place. Back in time, all
+that depends only on the forward pass (the derivative factors) is computed for the whole window at
+once, so that a step is some multiplications by those factors and one product by the recurrent
+matrix; the gradients of the weights are then single products over all T.
 
-Legend: T time, B batch, K distinct inputs, E input size, H hidden size, G = (number of gates) * H.
+Legend: T time, B batch, R resets, H hidden size, G = (number of gates) * H.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import CellName
-from rnnlm_cli.nn import by_hand
 from rnnlm_cli.nn.cells import State
 from rnnlm_cli.nn.products import Product
 
@@ -44,24 +43,36 @@ class Resets:
         assert self._rows_TB1 is not None
         return tensor_BH.masked_fill(self._rows_TB1[t], 0)
 
-    def entering(self, first_BH: Tensor, after_TBH: Tensor) -> Tensor:
-        """The state that entered each step, resets applied, from the one each step left."""
-        before_TBH = torch.cat([first_BH[None], after_TBH[:-1]])
-        if self._rows_TB1 is not None:
-            before_TBH.masked_fill_(self._rows_TB1, 0)
-        return before_TBH
+    def products_with_entering(
+        self, grad_TBG: Tensor, first_BH: Tensor, y_TBH: Tensor
+    ) -> Tensor:
+        """Sum over the steps of grad^T h, (G, H), where h is the state that entered the step.
+
+        Before resets, that is `first_BH` and then what each step but the last put out; it is not
+        copied together. The products of the rows that were reset are taken back.
+        """
+        sum_GH = grad_TBG[1:].flatten(0, 1).t() @ y_TBH[:-1].flatten(0, 1)
+        sum_GH.addmm_(grad_TBG[0].t(), first_BH)
+        if self.where is not None:
+            steps_R, rows_R = self.where
+            left_RH = y_TBH[(steps_R - 1).clamp(min=0), rows_R]
+            h_RH = torch.where(steps_R[:, None] == 0, first_BH[rows_R], left_RH)
+            sum_GH.addmm_(grad_TBG[self.where].t(), h_RH, alpha=-1)
+        return sum_GH
 
 
 class Back(NamedTuple):
     """What a cell gives on the way back.
 
-    grad_x_TBG and grad_h_TBG are the gradients of W_i x + b_i and of W_h h + b_h, h_in_TBH the
-    state that entered each step, grad_state the gradients of the first state.
+    grad_x_TBG, in blocks that lie side by side, and grad_h_TBG are the gradients of W_i x + b_i
+    and of W_h h + b_h; first_BH is the first h and y_TBH the later ones; grad_state are the
+    gradients of the first state.
     """
 
-    grad_x_TBG: Tensor
+    grad_x_TBG: tuple[Tensor, ...]
     grad_h_TBG: Tensor
-    h_in_TBH: Tensor
+    first_BH: Tensor
+    y_TBH: Tensor
     grad_state: State
 
 
@@ -130,7 +141,7 @@ class _Elman:
             else:
                 _tanh_back(dh + dy_BH, y_BH, grad_input=grad_BH)
             dh = resets.clear(t, recurrent(grad_BH))
-        return Back(grad_TBH, grad_TBH, resets.entering(first_BH, y_TBH), (dh,))
+        return Back((grad_TBH,), grad_TBH, first_BH, y_TBH, (dh,))
 
 
 class _GRU:
@@ -166,13 +177,17 @@ class _GRU:
     ) -> Back:
         (gates_TBG, n_TBH, y_TBH, first_BH), (dh,) = saved, dstate
         r, z, candidate = gates_TBG.chunk(3, dim=2)
-        h_in_TBH = resets.entering(first_BH, y_TBH)
         grad_h_TBG = torch.empty_like(gates_TBG)
         to_r, to_z, to_n = grad_h_TBG.chunk(3, dim=2)
         n_factor_TBH = 1 - z
         _tanh_back(n_factor_TBH, n_TBH, grad_input=n_factor_TBH)
-        _sigmoid_back(candidate * n_factor_TBH, r, grad_input=to_r)
-        _sigmoid_back(h_in_TBH - n_TBH, z, grad_input=to_z)
+        torch.mul(candidate, n_factor_TBH, out=to_r)
+        _sigmoid_back(to_r, r, grad_input=to_r)
+        torch.sub(first_BH, n_TBH[0], out=to_z[0])
+        torch.sub(y_TBH[:-1], n_TBH[1:], out=to_z[1:])
+        if resets.where is not None:
+            to_z[resets.where] = -n_TBH[resets.where]
+        _sigmoid_back(to_z, z, grad_input=to_z)
         torch.mul(n_factor_TBH, r, out=to_n)
         recurrent = _product(weight_GH.t(), gates_TBG)
         by_gate_TB3H = grad_h_TBG.unflatten(2, (3, -1))
@@ -183,9 +198,8 @@ class _GRU:
             grad_B3H.mul_(dh[:, None])
             n_BH.mul_(dh)
             dh = resets.clear(t, recurrent.add_to(dh.mul_(z_BH), grad_BG))
-        grad_x_TBG = grad_h_TBG.clone()
-        grad_x_TBG.chunk(3, dim=2)[2].copy_(n_factor_TBH)
-        return Back(grad_x_TBG, grad_h_TBG, h_in_TBH, (dh,))
+        grad_x_TBG = (grad_h_TBG[..., : to_r.shape[2] + to_z.shape[2]], n_factor_TBH)
+        return Back(grad_x_TBG, grad_h_TBG, first_BH, y_TBH, (dh,))
 
 
 class _LSTM:
@@ -248,7 +262,7 @@ class _LSTM:
             do_BH.mul_(dh)
             dc.mul_(f_BH)
             dh = resets.clear(t, recurrent(grad_BG))
-        return Back(grad_TBG, grad_TBG, resets.entering(first[0], y_TBH), (dh, dc))
+        return Back((grad_TBG,), grad_TBG, first[0], y_TBH, (dh, dc))
 
 
 RECURRENCES: dict[CellName, Recurrence] = {
@@ -257,77 +271,3 @@ RECURRENCES: dict[CellName, Recurrence] = {
     "gru": _GRU(),
     "lstm": _LSTM(),
 }
-
-
-class _Window(torch.autograd.Function):
-    """A cell over a window, with the products by its weights. Only wanted gradients are made."""
-
-    @by_hand.forward
-    def forward(
-        ctx: Any, cell: CellName, x: Tensor, where_TB: Tensor | None, weight_ih: Tensor,
-        weight_hh: Tensor, bias_ih: Tensor, bias_hh: Tensor, resets_TB: Tensor | None,
-        *state: Tensor,
-    ) -> tuple[Tensor, ...]:
-        recurrence = RECURRENCES[cell]
-        bias_G = bias_ih + recurrence.outer_bias(bias_hh)
-        gates = torch.addmm(bias_G, x.flatten(0, -2), weight_ih.t())
-        if where_TB is None:
-            gates_TBG = gates.view(*x.shape[:2], -1)
-        else:
-            gates_TBG = gates.index_select(0, where_TB.flatten()).view(*where_TB.shape, -1)
-        y_TBH, after, saved = recurrence.forward(
-            gates_TBG, weight_hh, bias_hh, Resets(resets_TB), state
-        )
-        ctx.cell = cell
-        ctx.save_for_backward(x, where_TB, weight_ih, weight_hh, resets_TB, *saved)
-        return y_TBH, *after
-
-    @by_hand.backward
-    def backward(ctx: Any, dy_TBH: Tensor, *dstate: Tensor) -> tuple[Tensor | None, ...]:
-        x, where_TB, weight_ih, weight_hh, resets_TB, *saved = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
-        grad_x_TBG, grad_h_TBG, h_in_TBH, grad_state = RECURRENCES[ctx.cell].backward(
-            tuple(saved), weight_hh, Resets(resets_TB), dy_TBH, dstate
-        )
-        grad_KG, grad_MG = grad_x_TBG.flatten(0, 1), grad_h_TBG.flatten(0, 1)
-        if where_TB is not None:  # the gradients that meet in a distinct input
-            sums_KG = grad_KG.new_zeros(len(x), grad_KG.shape[1])
-            grad_KG = sums_KG.index_add_(0, where_TB.flatten(), grad_KG)
-        return (
-            None,
-            (grad_KG @ weight_ih).view_as(x) if wanted[1] else None,
-            None,
-            grad_KG.t() @ x.flatten(0, -2) if wanted[3] else None,
-            grad_MG.t() @ h_in_TBH.flatten(0, 1) if wanted[4] else None,
-            _sum_of_rows(grad_KG) if wanted[5] else None,
-            _sum_of_rows(grad_MG) if wanted[6] else None,
-            None,
-            *grad_state,
-        )
-
-
-def _sum_of_rows(grad_MG: Tensor) -> Tensor:
-    """sum(dim=0), but on all cores."""
-    return torch.mv(grad_MG.t(), grad_MG.new_ones(len(grad_MG)))
-
-
-def run_window(
-    cell: CellName, x: Tensor, where_TB: Tensor | None, weight_ih: Tensor, weight_hh: Tensor,
-    bias_ih: Tensor, bias_hh: Tensor, resets_TB: Tensor | None, state: State,
-) -> tuple[Tensor, State]:
-    """Run a cell over a window, differentiably.
-
-    Args:
-        cell: which one; its weights follow as torch.nn names, shapes and orders them.
-        x: the inputs, (T, B, E); or, with where_TB, the distinct ones among them, (K, E), whose
-            products are made once each.
-        where_TB: which of the K inputs is read.
-        resets_TB: where true, the state becomes zero before that input is read.
-        state: (h_BH,), or (h_BH, c_BH) for the LSTM.
-
-    Returns: (y_TBH, state): the outputs of all steps and the state after the last.
-    """
-    y_TBH, *after = _Window.apply(  # type: ignore[no-untyped-call]
-        cell, x, where_TB, weight_ih, weight_hh, bias_ih, bias_hh, resets_TB, *state
-    )
-    return y_TBH, tuple(after)

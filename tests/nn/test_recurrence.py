@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from rnnlm_cli.nn import RecurrentLayer, products
 from rnnlm_cli.nn.cells import CELLS
-from rnnlm_cli.nn.recurrence import run_window
+from rnnlm_cli.nn.unroll import run_window
 
 T, B, E, H = 6, 3, 4, 5
 CELL_NAMES = list(CELLS)
