@@ -7,7 +7,7 @@ word   what stands between white space is a token; lines are split at "\\n" only
 
 import codecs
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -21,6 +21,8 @@ from rnnlm_cli.errors import TextError
 UNKNOWN = "<unk>"
 BOUNDARY = "\n"
 Ids = NDArray[np.int32]
+
+PIECE_CHARACTERS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -95,9 +97,13 @@ class Vocabulary:
             raw = np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
             return self._id_of_byte[raw]
         if self.level == "char":
-            points = _code_points(text)
-            known = points < len(self._id_of_point)
-            return np.where(known, self._id_of_point[np.where(known, points, 0)], UNKNOWN_ID)
+            ids_N = np.empty(len(text), np.int32)
+            for begin, points in _code_points(text):
+                known = points < len(self._id_of_point)
+                ids_N[begin : begin + len(points)] = np.where(
+                    known, self._id_of_point[np.where(known, points, 0)], UNKNOWN_ID
+                )
+            return ids_N
         ids: list[int] = []
         look_up = self._id_of_token.get
         for line in text.split(BOUNDARY):
@@ -183,14 +189,20 @@ def _byte_token(value: int) -> str:
     return bytes([value]).decode("ascii", "surrogateescape")
 
 
-def _code_points(text: str) -> NDArray[np.uint32]:
-    # "surrogatepass": an argument of the command line may hold bytes that were no UTF-8.
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+def _code_points(text: str) -> Iterator[tuple[int, NDArray[np.uint32]]]:
+    """The text's code points piece by piece, each with where it begins: 4 bytes a character."""
+    for begin in range(0, len(text), PIECE_CHARACTERS):
+        piece = text[begin : begin + PIECE_CHARACTERS]
+        # "surrogatepass": an argument of the command line may hold bytes that were no UTF-8.
+        yield begin, np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def _count_characters(text: str) -> Counter[str]:
-    points, counts = np.unique(_code_points(text), return_counts=True)
-    return Counter({chr(point): int(count) for point, count in zip(points, counts, strict=True)})
+    counts: Counter[str] = Counter()
+    for _, points in _code_points(text):
+        found, times = np.unique(points, return_counts=True)
+        counts.update({chr(p): int(n) for p, n in zip(found, times, strict=True)})
+    return counts
 
 
 def _count_words(text: str) -> Counter[str]:

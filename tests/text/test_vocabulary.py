@@ -22,6 +22,13 @@ def test_characters_stand_by_falling_count_then_code_point():
     assert build().num_unknown == 2
 
 
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_characters_read_in_pieces_are_those_of_the_whole(monkeypatch, size):
+    whole, ids = build(), build().encode(TEXT + "xyz")
+    monkeypatch.setattr("rnnlm_cli.text.vocabulary.PIECE_CHARACTERS", size)
+    assert build() == whole and build().encode(TEXT + "xyz").tolist() == ids.tolist()
+
+
 def test_words_stand_between_white_space_and_rare_ones_are_unknown():
     vocabulary = build(level="word")
     assert vocabulary.tokens == ("<unk>", "\n", "be", "to")
