@@ -170,7 +170,7 @@ class Bench:
         timings = self._compare(runs)
         ratio = timings["full"].median / timings["sampled"].median
         return Row(
-            f"training step, {SAMPLED} of V classes",
+            f"training step, {SAMPLED} of V",
             f"V={config.vocab_size} B={batch_size} T={length} H={config.hidden_size}",
             timings, batch_size * length, {"full / sampled": ratio},
         )

@@ -38,6 +38,15 @@ def test_every_cell_and_size_has_its_line_with_true_ratios(run):
             assert ratio == pytest.approx(seconds[above] / seconds[below])
 
 
+def test_the_table_has_a_heading_for_its_columns_and_a_line_for_every_comparison(run):
+    code, out, err = run("bench")
+    assert code == 0 and "PyTorch" in err
+    lines = out.splitlines()
+    assert lines[0].split() == "torch.nn ours products torch.nn / ours products / ours".split()
+    assert len(lines) == 2 + 2 * 2 * len(CELLS) + 2 * 2 + 2
+    assert max(map(len, lines)) < 140
+
+
 def test_a_model_is_measured_with_its_own_cell_and_sizes(make_network):
     rows = list(Bench(torch.device("cpu"), seconds=0).model(make_network(cell="gru"), {}))
     assert {row.what.split()[0] for row in rows} == {"gru", "training"}

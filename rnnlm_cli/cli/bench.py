@@ -14,11 +14,10 @@ import typer
 from rnnlm_cli.cli.options import DeviceOption, ThreadsOption, open_model
 
 if TYPE_CHECKING:
-    from rnnlm_cli.bench import Bench, Row
+    from rnnlm_cli.bench import Bench, Row, Timing
 
 SECONDS = 6.0  # a line
 QUICK_SECONDS = 0.25
-COLUMNS = ("torch.nn", "ours", "products", "full", "sampled")
 
 
 def bench(
@@ -50,8 +49,9 @@ def bench(
         rows = measure.model(loaded.network, dict(loaded.training))
     if not json:
         print(_machine(), file=sys.stderr)
-    for row in rows:
-        print(json_format.dumps(_record(row)) if json else _line(row), flush=True)
+    lines = (json_format.dumps(_record(row)) for row in rows) if json else _table(rows)
+    for line in lines:
+        print(line, flush=True)
 
 
 def _all(measure: Bench) -> Iterator[Row]:
@@ -79,15 +79,20 @@ def _record(row: Row) -> dict[str, Any]:
     return asdict(row) | {"timings": timings}
 
 
-def _line(row: Row) -> str:
-    figures = []
-    for name in COLUMNS:
-        if name in row.timings:
-            timing = row.timings[name]
-            if "generation" in row.what:
-                figure = f"{row.tokens / timing.median:10,.0f}/s"
-            else:
-                figure = f"{1000 * timing.median:9.2f} ms"
-            figures.append(f"{name} {figure} +-{timing.spread:2.0f}%")
-    ratios = "  ".join(f"{name} {ratio:.2f}" for name, ratio in row.ratios.items())
-    return f"{row.what:<28} {row.shape:<26} {'  '.join(figures)}  {ratios}"
+def _table(rows: Iterator[Row]) -> Iterator[str]:
+    """Lines under each other, with a heading wherever the columns change."""
+    headed: list[str] = []
+    for row in rows:
+        heading = [*row.timings, *row.ratios]
+        if heading != headed:
+            yield f"{'':52}" + "".join(f"{name:>17}" for name in heading)
+            headed = heading
+        figures = [f"{_figure(row, each)} +-{each.spread:2.0f}%" for each in row.timings.values()]
+        figures += [f"{ratio:.2f}" for ratio in row.ratios.values()]
+        yield f"{row.what:<28}{row.shape:<24}" + "".join(f"{figure:>17}" for figure in figures)
+
+
+def _figure(row: Row, timing: Timing) -> str:
+    if "generation" in row.what:
+        return f"{row.tokens / timing.median:,.0f}/s"
+    return f"{1000 * timing.median:.2f} ms"

@@ -172,8 +172,9 @@ def train(
         f"{len(texts.train.tokens_N):,} tokens to train on, {len(texts.valid.tokens_N):,} to "
         f"validate, vocabulary {len(texts.vocabulary):,} ({level} level, {kind})"
     )
+    model = network.config
     progress.say(
-        f"{network.config.cell}, {layers} x {network.config.hidden_size}{choice.reason}, "
+        f"{model.cell}, {layers} x {model.hidden_size}{choice.reason}, dropout {model.dropout:g}, "
         f"{network.num_parameters:,} parameters, on {network.device}; "
         f"{run.plan.total_steps:,} steps"
     )
