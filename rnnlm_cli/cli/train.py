@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from rnnlm_cli.train.run import Outcome
 
 
-CHOSEN = "chosen from level, text and budget"
-
-
 def _option(panel: str, help: str, **more: Any) -> Any:
     return typer.Option(help=help, rich_help_panel=panel, **more)
 
@@ -84,19 +81,20 @@ def train(
     embedding_size: Annotated[int | None, _model(
         "Numbers that stand for a token.",
         show_default="64; at word level, and tied, the hidden size")] = None,
-    hidden_size: Annotated[int | None, _model("Units of a layer.", show_default=CHOSEN)] = None,
+    hidden_size: Annotated[int | None, _model(
+        "Units of a layer.", show_default="chosen from the minutes")] = None,
     tied: Annotated[bool | None, _model(
         "One table for input and output embeddings.",
         show_default="--tied at word level")] = None,
     dropout: Annotated[float | None, _model(
-        "Probability, on what enters each layer and the output.", show_default=CHOSEN)] = None,
+        "Probability, on what enters each layer and the output.",
+        show_default="chosen from text and budget")] = None,
     bptt: Annotated[int | None, _fitting(
-        "Steps that a gradient goes back.", show_default=CHOSEN)] = None,
-    batch_size: Annotated[int | None, _fitting(
-        "Rows read side by side.", show_default=CHOSEN)] = None,
+        "Steps that a gradient goes back.", show_default="64; 32 at word level")] = None,
+    batch_size: Annotated[int, _fitting("Rows read side by side.")] = TrainConfig.batch_size,
     optimizer: Annotated[OptimizerName, _fitting("How to step.")] = TrainConfig.optimizer,
     lr: Annotated[float | None, _fitting(
-        "Highest learning rate.", show_default="chosen from cell and size; 10 for sgd")] = None,
+        "Highest learning rate.", show_default="chosen from level, cell and size; 10 for sgd")] = None,
     weight_decay: Annotated[float | None, _fitting(
         "Of the matrices.", show_default="0.1; 0 for sgd")] = None,
     clip: Annotated[float, _fitting(

@@ -51,21 +51,20 @@ class Stepper:
         by_token = len(table_VE) * len(layers[0].bias_ih) <= LARGEST_TABLE
         self._table_VE = None if by_token else table_VE
         input_size = 0 if by_token else layers[0].input_size
-        ends = [*accumulate([input_size + 1, *(layer.hidden_size + 1 for layer in layers)])]
-        side_by_side = table_VE.new_ones(*_leading(self._num_samples), ends[-1])
+        sizes = [input_size, *(layer.hidden_size for layer in layers)]
+        begins = [0, *accumulate(size + 1 for size in sizes)]
+        side_by_side = table_VE.new_ones(*_leading(self._num_samples), begins[-1])
         self._x = side_by_side[..., :input_size]
-        self._layers = [
-            _STEPS[layer.cell](layer, layer_state, side_by_side[..., begin:end], table)
-            for layer, layer_state, begin, end, table in zip(
-                layers, state, [0, *ends], ends[1:],
-                [table_VE if by_token else None, *[None] * len(layers)], strict=False
-            )
-        ]
+        self._y1 = side_by_side[..., begins[-2] :]
+        self._layers = []
+        for index, (layer, layer_state) in enumerate(zip(layers, state, strict=True)):
+            x1h1 = side_by_side[..., begins[index] : begins[index + 2]]
+            table = table_VE if by_token and index == 0 else None
+            self._layers.append(_STEPS[layer.cell](layer, layer_state, x1h1, table))
         bias_V = network.output_bias.clone()
         if not network.config.unknown_trained:
             bias_V[UNKNOWN_ID] = -math.inf
         self._output = _Linear([network.output_table, bias_V[:, None]], self._num_samples)
-        self._y1 = side_by_side[..., ends[-2] :]
 
     @torch.inference_mode()
     def step(self, tokens: Sequence[int], resets: Sequence[bool] | None = None) -> Tensor:
