@@ -51,6 +51,8 @@ def test_a_model_is_measured_with_its_own_cell_and_sizes(make_network):
     rows = list(Bench(torch.device("cpu"), seconds=0).model(make_network(cell="gru"), {}))
     assert {row.what.split()[0] for row in rows} == {"gru", "training"}
     assert all("5" in row.shape for row in rows)
+    steps = [row for row in rows if row.what == "training step"]
+    assert len(steps) == 1 and steps[0].timings.keys() == {"full"}  # of 7 classes, none to sample
 
 
 def test_products_are_those_of_the_step_in_either_order():

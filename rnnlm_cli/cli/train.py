@@ -94,7 +94,8 @@ def train(
     batch_size: Annotated[int, _fitting("Rows read side by side.")] = TrainConfig.batch_size,
     optimizer: Annotated[OptimizerName, _fitting("How to step.")] = TrainConfig.optimizer,
     lr: Annotated[float | None, _fitting(
-        "Highest learning rate.", show_default="chosen from level, cell and size; 10 for sgd")] = None,
+        "Highest learning rate.",
+        show_default="chosen from level, cell and size; 10 for sgd")] = None,
     weight_decay: Annotated[float | None, _fitting(
         "Of the matrices.", show_default="0.1; 0 for sgd")] = None,
     clip: Annotated[float, _fitting(
