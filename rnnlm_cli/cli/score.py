@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,8 +22,6 @@ from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.text.reading import STDIN, make_decoder, read_lines, read_text
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from rnnlm_cli.language_model import LanguageModel
     from rnnlm_cli.score.texts import TextScore
 
@@ -133,26 +131,28 @@ def _check(
 def _sentences(
     model: LanguageModel, texts: list[str], files: list[str], encoding: str | None
 ) -> Iterator[str]:
-    with _progress(files) as bar:
-        for file in files:
-            for line in read_lines(file, encoding=encoding or model.encoding):
-                yield line
-                bar.update(len(line.encode("utf-8", "surrogatepass")) + 1)
+    lines: Iterator[str] = (
+        line for file in files for line in read_lines(file, encoding=encoding or model.encoding)
+    )
+    if files and sys.stderr.isatty() and not sys.stdout.isatty():
+        lines = _with_a_bar(lines, files)
+    yield from lines
     for text in texts:
         if os.path.isfile(text):  # not Path's, which fails on a long sentence
             _note(f"'{text}' is also a file: -f {text} scores its lines")
         yield text
 
 
-def _progress(files: list[str]) -> tqdm[Any]:
-    """A bar of the bytes read, where scores go elsewhere than to the terminal."""
+def _with_a_bar(lines: Iterable[str], files: list[str]) -> Iterator[str]:
+    """The lines, with a bar on stderr of the bytes read."""
     from tqdm import tqdm
 
     sizes = [os.path.getsize(file) for file in files if os.path.isfile(file)]
-    return tqdm(
-        total=sum(sizes) if len(sizes) == len(files) else None, unit="B", unit_scale=True,
-        disable=not files or sys.stdout.isatty() or not sys.stderr.isatty(),
-    )
+    total = sum(sizes) if len(sizes) == len(files) else None
+    with tqdm(total=total, unit="B", unit_scale=True) as bar:
+        for line in lines:
+            yield line
+            bar.update(len(line.encode("utf-8", "surrogatepass")) + 1)
 
 
 def _documents(
