@@ -19,6 +19,7 @@ a matrix and a vector.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -108,7 +109,7 @@ class _Linear:
         return self._product.add_to(out, x)
 
 
-class _Step:
+class _Step(ABC):
     """What a step of any cell has.
 
     Args:
@@ -176,9 +177,9 @@ class _Step:
             return self._linear.plus(self._table_rows(tokens), self._h, self._gates)
         return self._linear(self._x1h, self._gates)
 
+    @abstractmethod
     def step(self, tokens: Sequence[int]) -> None:
         """Move h on, which is the next layer's input."""
-        raise NotImplementedError
 
 
 class _ElmanTanh(_Step):
