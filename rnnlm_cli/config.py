@@ -197,7 +197,7 @@ class TrainConfig(_Checked):
     @property
     def peak_lr(self) -> float:
         """The highest learning rate of the plan."""
-        return self.lr if self.lr is not None else {"adamw": 6e-3, "sgd": 10.0}[self.optimizer]
+        return self.lr if self.lr is not None else {"adamw": 5e-3, "sgd": 10.0}[self.optimizer]
 
     @property
     def decay(self) -> float:

@@ -198,7 +198,7 @@ class _GRU:
             grad_B3H.mul_(dh[:, None])
             n_BH.mul_(dh)
             dh = resets.clear(t, recurrent.add_to(dh.mul_(z_BH), grad_BG))
-        grad_x_TBG = (grad_h_TBG[..., : to_r.shape[2] + to_z.shape[2]], n_factor_TBH)
+        grad_x_TBG = (grad_h_TBG[..., : -n_TBH.shape[2]], n_factor_TBH)
         return Back(grad_x_TBG, grad_h_TBG, first_BH, y_TBH, (dh,))
 
 

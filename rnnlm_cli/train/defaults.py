@@ -17,6 +17,7 @@ WINDOWS: dict[Level, int] = {"char": 64, "byte": 64, "word": 32}
 RATES: dict[CellName, float] = {
     "elman_tanh": 2e-3, "elman_relu": 2e-3, "gru": 5e-3, "lstm": 5e-3
 }  # for USUAL_SIZE; twice the units want half of it
+MOST_RATE = 4.0  # times those, for the smallest
 WORDS_RATE = 1.6  # times as high: most words come rarely
 TOKENS_A_MINUTE: dict[Level, float] = {"char": 4e6, "byte": 4e6, "word": 1.7e6}  # USUAL_SIZE
 UNDROPPED_LOAD = 2.7
@@ -67,7 +68,7 @@ def choose(level: Level, text: TextSize, given: Mapping[str, Any]) -> Chosen:
     }
     if given.get("optimizer", TrainConfig.optimizer) == "adamw":
         rate = RATES[given.get("cell", ModelConfig.cell)] * (WORDS_RATE if words else 1)
-        settings["lr"] = rate * min(USUAL_SIZE / _sane(size), 4.0)
+        settings["lr"] = rate * min(USUAL_SIZE / _sane(size), MOST_RATE)
     settings |= given
     settings.setdefault("dropout", _dropout(text, settings, _num_read(level, text, settings)))
     return Chosen(settings, "" if "hidden_size" in given else f" ({reason})")
