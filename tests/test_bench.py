@@ -5,8 +5,9 @@ import json
 import pytest
 import torch
 
-from rnnlm_cli import bench
-from rnnlm_cli.bench import Bench
+from rnnlm_cli.bench import comparisons
+from rnnlm_cli.bench.comparisons import Bench
+from rnnlm_cli.bench.products import faster_product
 from rnnlm_cli.nn.cells import CELLS
 
 SMALL = {
@@ -21,7 +22,7 @@ SMALL = {
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     for name, value in SMALL.items():
-        monkeypatch.setattr(bench, name, value)
+        monkeypatch.setattr(comparisons, name, value)
     monkeypatch.setattr("rnnlm_cli.cli.bench.SECONDS", 0.0)
 
 
@@ -57,5 +58,5 @@ def test_a_model_is_measured_with_its_own_cell_and_sizes(make_network):
 
 def test_products_are_those_of_the_step_in_either_order():
     x_BK, weight_KN = torch.randn(3, 4), torch.randn(4, 5)
-    out = bench._faster_product(x_BK, weight_KN)()
+    out = faster_product(x_BK, weight_KN)()
     torch.testing.assert_close(out if out.shape == (3, 5) else out.t(), x_BK @ weight_KN)

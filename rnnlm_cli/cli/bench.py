@@ -14,7 +14,8 @@ import typer
 from rnnlm_cli.cli.options import DeviceOption, ThreadsOption, open_model
 
 if TYPE_CHECKING:
-    from rnnlm_cli.bench import Bench, Row, Timing
+    from rnnlm_cli.bench.comparisons import Bench, Row
+    from rnnlm_cli.bench.timing import Timing
 
 SECONDS = 6.0  # a line
 QUICK_SECONDS = 0.25
@@ -38,7 +39,7 @@ def bench(
     """
     loaded = None if model is None else open_model(model, device=device, threads=threads)
 
-    from rnnlm_cli.bench import Bench
+    from rnnlm_cli.bench.comparisons import Bench
     from rnnlm_cli.nn.device import prepare
 
     where = prepare(device=device, threads=threads) if loaded is None else loaded.network.device

@@ -1,21 +1,17 @@
-"""rnnlm bench: what is written by hand beside torch.nn and beside the bare matrix products.
+"""The lines of `rnnlm bench`.
 
-Everything that is compared runs in turns in one process; a figure is the median of its turns,
-with the interquartile range, in percent of the median, as its spread.
-
-Legend: T time, B batch, H hidden size (inputs are as wide), G = (number of gates) * H,
-V vocabulary size.
+Legend: T time, B batch, V vocabulary size.
 """
 
-import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from rnnlm_cli.bench.products import WindowProducts, step_products
+from rnnlm_cli.bench.timing import Run, Timing, compare
 from rnnlm_cli.config import CellName, ModelConfig, TrainConfig
 from rnnlm_cli.nn.cells import CELLS
 from rnnlm_cli.nn.layer import RecurrentLayer
@@ -31,15 +27,6 @@ STREAMS = (1, 32)
 VOCABULARIES = (10_000, 100_000)
 CHARACTERS = 100  # the vocabulary that is generated from
 SAMPLED = 1024
-FEWEST_TURNS, MOST_TURNS = 3, 25
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Seconds of one run, and how far the middle half of the runs lie apart, in percent."""
-
-    median: float
-    spread: float
 
 
 @dataclass(frozen=True)
@@ -105,7 +92,7 @@ class Bench:
         oracle = _torch_module(cell, size, size, 1).to(self._device)
         layer = RecurrentLayer(cell, size, size).to(self._device)
         state = layer.initial_state(batch_size)
-        products = _Products(cell, batch_size, length, size, self._device)
+        products = WindowProducts(cell, batch_size, length, size, self._device)
         trained = [x, *oracle.parameters(), *layer.parameters()]
 
         def back(y: Tensor) -> None:
@@ -126,7 +113,7 @@ class Bench:
                 "products": products.both,
             }),
         ):
-            timings = self._compare(runs)
+            timings = compare(runs, self._device, seconds=self._seconds)
             yield _row(f"{cell} {what}", shape, timings, tokens)
 
     def _generation(self, config: ModelConfig, streams: int) -> Row:
@@ -137,7 +124,7 @@ class Bench:
         stepper = Stepper(network, network.initial_state(streams))
         steps = 100
         tokens = torch.randint(2, config.vocab_size, (steps, streams)).tolist()
-        products = _step_products(network, streams)
+        products = step_products(network, streams)
 
         @torch.inference_mode()
         def by_torch() -> None:
@@ -151,23 +138,23 @@ class Bench:
             for tokens_B in tokens:
                 stepper.step(tokens_B)
 
-        timings = self._compare({
+        timings = compare({
             "torch.nn": by_torch,
             "ours": by_hand,
             "products": lambda: [products() for _ in range(steps)],
-        })
+        }, self._device, seconds=self._seconds)
         shape = f"{config.num_layers}x{config.hidden_size}, {streams} stream{'s'[: streams > 1]}"
         return _row(f"{config.cell} generation", shape, timings, steps * streams)
 
     def _training_step(self, config: ModelConfig, batch_size: int, length: int) -> Row:
         inputs_TB = torch.randint(config.vocab_size, (length, batch_size), device=self._device)
-        runs: dict[str, Callable[[], Any]] = {}
+        runs: dict[str, Run] = {}
         counts_V = 1e6 / torch.arange(1, config.vocab_size + 1)  # Zipf's law
         for name in ("full", "sampled") if config.vocab_size > SAMPLED else ("full",):
             network = RecurrentNetwork(config).to(self._device)
             classes = ClassSampler(counts_V, SAMPLED) if name == "sampled" else None
             runs[name] = _Training(network, inputs_TB, classes).step
-        timings = self._compare(runs)
+        timings = compare(runs, self._device, seconds=self._seconds)
         shape = f"V={config.vocab_size} B={batch_size} T={length} H={config.hidden_size}"
         if len(runs) == 1:
             return Row("training step", shape, timings, batch_size * length)
@@ -176,37 +163,6 @@ class Bench:
             f"training step, {SAMPLED} of V", shape, timings, batch_size * length,
             {"full / sampled": ratio},
         )
-
-    def _compare(self, runs: dict[str, Callable[[], Any]]) -> dict[str, Timing]:
-        """Run all in turns, after one turn to warm up."""
-        durations: dict[str, list[float]] = {name: [] for name in runs}
-        started = time.perf_counter()
-        for turn in range(MOST_TURNS + 1):
-            for name, run in runs.items():
-                seconds = self._time(run)
-                if turn:
-                    durations[name].append(seconds)
-            if turn >= FEWEST_TURNS and time.perf_counter() - started > self._seconds:
-                break
-        return {name: _timing(each) for name, each in durations.items()}
-
-    def _time(self, run: Callable[[], Any]) -> float:
-        if self._device.type == "cuda":
-            first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            first.record()
-            run()
-            last.record()
-            torch.cuda.synchronize()
-            return cast(float, first.elapsed_time(last)) / 1000
-        before = time.perf_counter()
-        run()
-        return time.perf_counter() - before
-
-
-def _timing(durations: list[float]) -> Timing:
-    median = statistics.median(durations)
-    first, _, third = statistics.quantiles(durations, n=4)
-    return Timing(median, 100 * (third - first) / median)
 
 
 def _row(what: str, shape: str, timings: dict[str, Timing], tokens: int) -> Row:
@@ -222,79 +178,6 @@ def _torch_module(cell: CellName, input_size: int, size: int, layers: int) -> to
         return torch.nn.GRU(input_size, size, layers)
     nonlinearity = cell.removeprefix("elman_")
     return torch.nn.RNN(input_size, size, layers, nonlinearity=nonlinearity)
-
-
-class _Products:
-    """The matrix products that a window cannot do without, in the faster order of operands.
-
-    One for the inputs of all steps and T recurrent ones; back, T recurrent ones, and those for
-    the gradients of both matrices and of the inputs.
-    """
-
-    def __init__(
-        self, cell: CellName, batch_size: int, length: int, size: int, device: torch.device
-    ) -> None:
-        gates = CELLS[cell].num_gates * size
-        self._length = length
-        self._x_MH = torch.randn(length * batch_size, size, device=device)
-        self._gates_MG = torch.randn(length * batch_size, gates, device=device)
-        weight_GH = torch.randn(gates, size, device=device)
-        self._weight_GH = weight_GH
-        h_BH = torch.randn(batch_size, size, device=device)
-        grad_BG = torch.randn(batch_size, gates, device=device)
-        self._recurrent = _faster_product(h_BH, weight_GH.t())
-        self._recurrent_back = _faster_product(grad_BG, weight_GH)
-
-    def forward(self) -> None:
-        torch.mm(self._x_MH, self._weight_GH.t(), out=self._gates_MG)
-        for _ in range(self._length):
-            self._recurrent()
-
-    def both(self) -> None:
-        self.forward()
-        for _ in range(self._length):
-            self._recurrent_back()
-        self._gates_MG @ self._weight_GH
-        for _ in range(2):
-            self._gates_MG.t() @ self._x_MH
-
-
-def _faster_product(x_BK: Tensor, weight_KN: Tensor) -> Callable[[], Any]:
-    """x W or W^T x^T, whichever is faster, both with operands laid out for it."""
-    weight, weight_t = weight_KN.contiguous(), weight_KN.t().contiguous()
-    x_t = x_BK.t().contiguous()
-    out, out_t = x_BK @ weight, weight_t @ x_t
-    orders: tuple[Callable[[], Any], ...] = (
-        lambda: torch.mm(x_BK, weight, out=out), lambda: torch.mm(weight_t, x_t, out=out_t),
-    )
-    best = []
-    for order in orders:
-        durations = []
-        for _ in range(7):
-            before = time.perf_counter()
-            order()
-            durations.append(time.perf_counter() - before)
-        best.append(statistics.median(durations))
-    return orders[best.index(min(best))]
-
-
-def _step_products(network: RecurrentNetwork, streams: int) -> Callable[[], Any]:
-    """The products of one step: two a layer and the output's; with one stream by a vector."""
-    weights = [m for layer in network.recurrent_layers for m in (layer.weight_ih, layer.weight_hh)]
-    runs: list[Callable[[], Any]] = []
-    for weight in (*weights, network.output_table):
-        weight_NK = weight.detach()
-        x = torch.randn(streams, weight_NK.shape[1], device=weight_NK.device)
-        if streams == 1:
-            runs.append(_vector_product(weight_NK, x[0]))
-        else:
-            runs.append(_faster_product(x, weight_NK.t()))
-    return lambda: [run() for run in runs]
-
-
-def _vector_product(weight_NK: Tensor, x_K: Tensor) -> Callable[[], Any]:
-    out_N = weight_NK @ x_K
-    return lambda: torch.mv(weight_NK, x_K, out=out_N)
 
 
 class _Training:
