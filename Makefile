@@ -30,6 +30,9 @@ $(REFERENCE): corpora/python_reference.py $(INSTALLED)
 	$(BIN)/python $< > $@.part
 	mv $@.part $@
 
+corpora/tiny-shakespeare.txt: corpora/fetch.py $(INSTALLED)  ## a well-known text, from the network
+	$(BIN)/python $< tiny-shakespeare
+
 install: $(INSTALLED)  ## a virtual environment with rnnlm in it
 
 $(INSTALLED): pyproject.toml constraints.txt
