@@ -10,7 +10,7 @@ from rnnlm_cli.errors import ConfigError
 UNKNOWN_ID = 0  # <unk>
 BOUNDARY_ID = 1  # the newline between two lines
 
-Level = Literal["char", "byte", "word"]
+Level = Literal["char", "byte", "word", "bpe"]
 TextMode = Literal["sentences", "running"]
 CellName = Literal["elman_tanh", "elman_relu", "gru", "lstm"]
 OptimizerName = Literal["adamw", "sgd"]
@@ -66,7 +66,7 @@ class TextConfig(_Checked):
     """How a text becomes tokens.
 
     `text` and `min_count` left None follow the level: word-level text is taken as sentences,
-    and tokens seen fewer than twice are unknown (byte level knows all 256 bytes).
+    and tokens seen fewer than twice are unknown (byte and bpe level know all text).
     """
 
     level: Level = "char"
@@ -76,6 +76,8 @@ class TextConfig(_Checked):
     encoding: str | None = None
     valid_fraction: float = 0.1
 
+    BPE_TOKENS = 4096
+
     def _problems(self) -> Iterator[str]:
         yield from _one_of("--level", self.level, get_args(Level))
         if self.text is not None:
@@ -83,7 +85,8 @@ class TextConfig(_Checked):
         if self.min_count is not None:
             yield from _whole("--min-count", self.min_count, 1, 1 << 31)
         if self.vocab_size is not None:
-            yield from _whole("--vocab-size", self.vocab_size, 3, 1 << 24)
+            least = 258 if self.level == "bpe" else 3  # every byte, and a merge
+            yield from _whole("--vocab-size", self.vocab_size, least, 1 << 24)
         yield from _number("--valid-fraction", self.valid_fraction, above=0, below=1)
         if self.level == "byte":
             for option, value in (
@@ -93,6 +96,8 @@ class TextConfig(_Checked):
             ):
                 if value is not None:
                     yield f"{option}: has no meaning with --level byte, which takes every byte"
+        if self.level == "bpe" and self.min_count is not None:
+            yield "--min-count: has no meaning with --level bpe, which knows all text"
 
     @property
     def sentences(self) -> bool:
@@ -108,6 +113,11 @@ class TextConfig(_Checked):
     def least_count(self) -> int:
         """The count below which a token is unknown."""
         return 2 if self.min_count is None else self.min_count
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens a bpe vocabulary has, where the text has enough pairs."""
+        return self.BPE_TOKENS if self.vocab_size is None else self.vocab_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,11 +161,14 @@ class TrainConfig(_Checked):
     lr: float | None = None
     weight_decay: float | None = None
     clip: float | None = 1.0
+    accumulate: int = 1
     softmax: SoftmaxName | None = None
     num_sampled: int = 1024
     minutes: float | None = None
     epochs: int | None = None
     steps: int | None = None
+    patience: int | None = None
+    save_every: float = 2.0
     sample_every: int = 1
     seed: int = 1
 
@@ -180,6 +193,10 @@ class TrainConfig(_Checked):
             yield from _whole("--epochs", self.epochs, 1, 100_000)
         if self.steps is not None:
             yield from _whole("--steps", self.steps, 1, 10**12)
+        yield from _whole("--accumulate", self.accumulate, 1, LARGEST_SIZE)
+        if self.patience is not None:
+            yield from _whole("--patience", self.patience, 1, 10**9)
+        yield from _number("--save-every", self.save_every, above=0, most=1e6)
         yield from _whole("--sample-every", self.sample_every, 0, 10**9)
         yield from _whole("--seed", self.seed, 0, LARGEST_SEED)
         given = [name for name in ("minutes", "epochs", "steps") if getattr(self, name) is not None]

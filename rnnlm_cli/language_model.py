@@ -13,7 +13,8 @@ from rnnlm_cli.config import UNKNOWN_ID, SampleConfig
 from rnnlm_cli.generate.decode import generate_tokens, read_prompt
 from rnnlm_cli.model_file import Model, load_model
 from rnnlm_cli.score.texts import TextScore, score_document, score_sentences
-from rnnlm_cli.text.vocabulary import Ids, require_known
+from rnnlm_cli.text.coders import Ids
+from rnnlm_cli.text.vocabulary import require_known
 
 
 @dataclass

@@ -14,10 +14,9 @@ same kind of windows.
 Legend: T time, B batch (rows), N stream length, L row length.
 """
 
-import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,11 +26,11 @@ from torch import Tensor
 from rnnlm_cli.config import BOUNDARY_ID
 from rnnlm_cli.nn.randomness import generator
 
-Ids = NDArray[np.int32]
+Ids = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 
 RUNNING_RESET_EVERY = 1000  # tokens, on average
-WARM_UP = 256  # tokens read before a row counts
+BLOCK = 1 << 16  # tokens of a mapped stream looked at together
 ALIGNED_LEAST = 0.9  # of a row must be left, for rows to begin at sentence starts
 
 
@@ -72,7 +71,7 @@ class ResetRule:
         """
         if sentences:
             return cls(1.0, 0.0)
-        num_boundaries = int((tokens_N == BOUNDARY_ID).sum())
+        num_boundaries = sum(int((block == BOUNDARY_ID).sum()) for block in _blocks(tokens_N))
         if num_boundaries * RUNNING_RESET_EVERY < len(tokens_N):
             return cls(0.0, 1 / RUNNING_RESET_EVERY)
         return cls(len(tokens_N) / num_boundaries / RUNNING_RESET_EVERY, 0.0)
@@ -98,9 +97,7 @@ class TrainingRows:
     ) -> None:
         self.tokens_N, self.batch_size, self.bptt, self.seed = tokens_N, batch_size, bptt, seed
         self.rule = ResetRule.of(tokens_N, sentences=sentences)
-        self._begins_N = None  # where sentences begin
-        if sentences:
-            self._begins_N = np.concatenate([[0], np.flatnonzero(tokens_N == BOUNDARY_ID) + 1])
+        self._sentences = sentences
         self._epoch = 0  # the one that is laid
         self._starts_B, self._num_windows = self._lay(0)
 
@@ -143,14 +140,31 @@ class TrainingRows:
         offset = min(int(draw), num_tokens - self.batch_size * self.bptt)
         row_size = (num_tokens - offset) // self.batch_size
         starts_B = offset + row_size * np.arange(self.batch_size)
-        if self._begins_N is not None:
-            aligned_B = self._begins_N[
-                np.searchsorted(self._begins_N, starts_B).clip(max=len(self._begins_N) - 1)
-            ]
+        if self._sentences:
+            aligned_B = np.array([self._sentence_from(int(start)) for start in starts_B])
             aligned_size = int(np.diff(aligned_B, append=num_tokens).min())
             if aligned_size >= max(self.bptt, ALIGNED_LEAST * row_size):  # else lines are too long
                 starts_B, row_size = aligned_B, aligned_size
         return starts_B, row_size // self.bptt
+
+
+    def _sentence_from(self, start: int) -> int:
+        """Where the first sentence begins at or after a place; where none does, the last one."""
+        if start == 0:
+            return 0
+        for at in range(start - 1, len(self.tokens_N), BLOCK):
+            found = np.flatnonzero(self.tokens_N[at : at + BLOCK] == BOUNDARY_ID)
+            if len(found):
+                return at + int(found[0]) + 1
+        for end in range(start - 1, 0, -BLOCK):
+            found = np.flatnonzero(self.tokens_N[max(0, end - BLOCK) : end] == BOUNDARY_ID)
+            if len(found):
+                return max(0, end - BLOCK) + int(found[-1]) + 1
+        return 0
+
+
+def _blocks(tokens_N: Ids) -> Iterator[Ids]:
+    return (tokens_N[begin : begin + BLOCK] for begin in range(0, len(tokens_N), BLOCK))
 
 
 def shrink(num_tokens: int, *, batch_size: int, bptt: int) -> tuple[int, int]:
@@ -164,81 +178,3 @@ def shrink(num_tokens: int, *, batch_size: int, bptt: int) -> tuple[int, int]:
         while bptt > least_window and num_tokens < 8 * batch_size * bptt:
             bptt = max(least_window, bptt // 2)
     return batch_size, bptt
-
-
-class Rows(NamedTuple):
-    """What an evaluation reads. `counted_LB` is false where a position only warms up or fills."""
-
-    targets_LB: Ids
-    resets_LB: Bools
-    counted_LB: Bools
-
-
-def document_rows(
-    tokens_N: Ids, starts_B: Sequence[int], size: int, *, warm_up: int, reset_every: int | None
-) -> Rows:
-    """Stretches of a stream, a row each.
-
-    Args:
-        tokens_N: the stream.
-        starts_B: where each stretch begins.
-        size: how many tokens it has; the end of the stream may cut it short.
-        warm_up: how many tokens before it are read first, as far as there are any.
-        reset_every: cold windows of this many tokens; None carries the state through.
-    """
-    at_LB = np.array(starts_B) + np.arange(-warm_up, size)[:, None]
-    inside_LB = (at_LB >= 0) & (at_LB < len(tokens_N))
-    targets_LB = np.where(inside_LB, tokens_N[at_LB.clip(0, len(tokens_N) - 1)], BOUNDARY_ID)
-    resets_LB = at_LB == 0
-    resets_LB[0] = True
-    if reset_every is not None:
-        resets_LB[warm_up::reset_every] = True
-    counted_LB = inside_LB & (np.arange(-warm_up, size) >= 0)[:, None]
-    return Rows(targets_LB.astype(np.int32), resets_LB, counted_LB)
-
-
-class Slot(NamedTuple):
-    """Where a sentence lies: its row and its first position."""
-
-    row: int
-    begin: int
-
-
-def packed_rows(sentences: Sequence[Ids], *, most_rows: int) -> tuple[Rows, list[Slot]]:
-    """Sentences laid end to end in rows of about equal length, each begun by a reset.
-
-    Args:
-        sentences: what is to be predicted of each, its closing boundary included if it counts.
-        most_rows: the largest number of rows.
-    Returns: the rows, and the slot of each sentence, in order. The longest sentences are laid
-        first, each into the shortest row (Graham 1969), so little is left over at the ends.
-    """
-    sizes = [len(sentence) for sentence in sentences]
-    num_rows = max(1, min(most_rows, sum(sizes) // max(1, *sizes, 1)))
-    slots = [Slot(0, 0)] * len(sentences)
-    filled = [(0, row) for row in range(num_rows)]
-    for index in sorted(range(len(sentences)), key=lambda index: -sizes[index]):
-        size, row = heapq.heappop(filled)
-        slots[index] = Slot(row, size)
-        heapq.heappush(filled, (size + sizes[index], row))
-    shape = (max(size for size, _ in filled), num_rows)
-    targets_LB = np.full(shape, BOUNDARY_ID, np.int32)
-    resets_LB, counted_LB = np.ones(shape, np.bool_), np.zeros(shape, np.bool_)
-    for (row, begin), sentence in zip(slots, sentences, strict=True):
-        end = begin + len(sentence)
-        targets_LB[begin:end, row] = sentence
-        resets_LB[begin + 1 : end, row] = False
-        counted_LB[begin:end, row] = True
-    return Rows(targets_LB, resets_LB, counted_LB), slots
-
-
-def evaluation_window(rows: Rows, begin: int, end: int) -> Window:
-    """Positions begin to end of all rows as tensors."""
-    targets_LB, resets_LB = rows.targets_LB, rows.resets_LB
-    inputs_TB = targets_LB[np.arange(begin, end) - 1]  # position 0 is a reset, so -1 is not read
-    inputs_TB = np.where(resets_LB[begin:end], BOUNDARY_ID, inputs_TB)
-    return Window(
-        torch.from_numpy(inputs_TB.astype(np.int64)),
-        torch.from_numpy(targets_LB[begin:end].astype(np.int64)),
-        torch.from_numpy(resets_LB[begin:end]),
-    )

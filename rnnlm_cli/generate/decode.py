@@ -12,7 +12,7 @@ from rnnlm_cli.config import BOUNDARY_ID, SampleConfig
 from rnnlm_cli.generate.samplers import Sampler
 from rnnlm_cli.nn.model import RecurrentNetwork, States
 from rnnlm_cli.nn.step import Stepper
-from rnnlm_cli.text.vocabulary import Ids
+from rnnlm_cli.text.coders import Ids
 
 
 def read_prompt(

@@ -4,51 +4,55 @@ Legend: T time, B batch (rows), N stream length, L row length.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
+from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.model import RecurrentNetwork
-from rnnlm_cli.windows import (
-    WARM_UP,
-    Ids,
-    Rows,
-    document_rows,
-    evaluation_window,
-    packed_rows,
-)
+from rnnlm_cli.score.rows import DocumentRows, Rows, evaluation_window, packed_rows
+from rnnlm_cli.text.lines import lines_of
+from rnnlm_cli.windows import Bools, Ids
 
 Nats = NDArray[np.float64]
 
 WINDOW_TOKENS = 1 << 12  # read at once: bounds the memory of a pass through the network
 MOST_ROWS = 64
+WARM_UP = 256  # tokens read before a row counts
+SENTENCES_AT_ONCE = 4096
 
 
-@torch.inference_mode()
-def nats_of_rows(
+def read_rows(
     network: RecurrentNetwork, rows: Rows, *, window_tokens: int | None = None
-) -> Nats:
-    """-ln p of every target of every row, (L, B), state carried from window to window.
+) -> Iterator[tuple[Ids, Nats, Bools]]:
+    """Read rows window by window, the state carried.
 
     Args:
         window_tokens: how many tokens to read at once; None takes WINDOW_TOKENS.
-    Returns: float64; infinity for an unknown token where training held none (`has_probability`).
+    Yields: targets, their -ln p, and which of them count, (T, B) each. -ln p is infinite for an
+        unknown token where training held none (`has_probability`).
     """
-    length, batch_size = rows.targets_LB.shape
-    nats_LB = np.empty((length, batch_size))
+    length, batch_size = rows.shape
     window_size = max(1, (window_tokens or WINDOW_TOKENS) // batch_size)
     state = network.initial_state(batch_size)
     for begin in range(0, length, window_size):
-        end = min(begin + window_size, length)
-        window = evaluation_window(rows, begin, end)
+        window, counted_TB = evaluation_window(rows, begin, min(begin + window_size, length))
         inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
-        nats_TB, state = network.surprisal(inputs_TB, targets_TB, state, resets_TB)
-        nats_LB[begin:end] = nats_TB.double().cpu().numpy()
-    return nats_LB
+        with torch.inference_mode():
+            nats_TB, state = network.surprisal(inputs_TB, targets_TB, state, resets_TB)
+        yield window.targets_TB.numpy(), nats_TB.double().cpu().numpy(), counted_TB
+
+
+def nats_of_rows(
+    network: RecurrentNetwork, rows: Rows, *, window_tokens: int | None = None
+) -> Nats:
+    """-ln p of every target of every row, (L, B), in float64; see `read_rows`."""
+    windows = read_rows(network, rows, window_tokens=window_tokens)
+    return np.concatenate([nats_TB for _, nats_TB, _ in windows] or [np.empty(rows.shape)])
 
 
 def sentence_nats(
@@ -83,28 +87,20 @@ def document_nats(
         reset_every: cold windows instead: the zero state again after so many tokens.
         window_tokens: how many tokens to read at once; None takes WINDOW_TOKENS.
     """
+    rows = _document_rows(tokens_N, num_rows, reset_every)
+    nats_LB = nats_of_rows(network, rows, window_tokens=window_tokens)
+    return nats_LB.T[rows.stretch(0, rows.shape[0]).counted_LB.T]
+
+
+def _document_rows(tokens_N: Ids, num_rows: int, reset_every: int | None) -> DocumentRows:
     num_rows = min(num_rows, max(1, len(tokens_N) // WARM_UP))  # shorter ones only warm up
     stride = reset_every or 1
     if reset_every is not None and num_rows == 1:
         num_rows = MOST_ROWS  # cold windows do not depend on each other
     size = -(-len(tokens_N) // num_rows)
     size = -(-size // stride) * stride
-    rows = document_rows(
-        tokens_N,
-        range(0, len(tokens_N), size),
-        size,
-        warm_up=0 if num_rows == 1 or reset_every is not None else WARM_UP,
-        reset_every=reset_every,
-    )
-    nats_LB = nats_of_rows(network, rows, window_tokens=window_tokens)
-    return nats_LB.T[rows.counted_LB.T]
-
-
-def split_sentences(tokens_N: Ids) -> list[Ids]:
-    """The lines of a stream, each with the boundary that closes it."""
-    ends = np.flatnonzero(tokens_N == BOUNDARY_ID) + 1
-    sentences = np.split(tokens_N, ends)
-    return sentences if len(sentences[-1]) else sentences[:-1]
+    warm_up = 0 if num_rows == 1 or reset_every is not None else WARM_UP
+    return DocumentRows(tokens_N, range(0, len(tokens_N), size), size, warm_up, reset_every)
 
 
 def perplexity(mean_nats: float) -> float:
@@ -145,21 +141,20 @@ def evaluate(
         most_tokens: about how many tokens to read at most, warm-up included, spread evenly over
             the stream; None reads all.
     """
-    if sentences:
-        lines = split_sentences(tokens_N)
-        if most_tokens is not None:
-            lines = lines[:: max(1, -(-len(tokens_N) // most_tokens))]
-        read_M, nats_M = np.concatenate(lines), np.concatenate(_in_batches(network, lines))
-    else:
-        read_M, nats_M = _in_warmed_rows(network, tokens_N, most_tokens or len(tokens_N))
-    scored_M, unknown_M = has_probability(network, read_M), read_M == UNKNOWN_ID
-    return Evaluation(
-        nats=float(nats_M[scored_M].sum()),
-        num_scored=int(scored_M.sum()),
-        num_read=len(read_M),
-        num_unknown=int(unknown_M.sum()),
-        unknown_nats=float(nats_M[scored_M & unknown_M].sum()),
+    read = (
+        _read_sentences(network, tokens_N, most_tokens or len(tokens_N)) if sentences
+        else _read_warmed_rows(network, tokens_N, most_tokens or len(tokens_N))
     )
+    nats = unknown_nats = 0.0
+    num_scored = num_read = num_unknown = 0
+    for tokens_M, nats_M in read:
+        scored_M, unknown_M = has_probability(network, tokens_M), tokens_M == UNKNOWN_ID
+        nats += float(nats_M[scored_M].sum())
+        unknown_nats += float(nats_M[scored_M & unknown_M].sum())
+        num_scored += int(scored_M.sum())
+        num_read += len(tokens_M)
+        num_unknown += int(unknown_M.sum())
+    return Evaluation(nats, num_scored, num_read, num_unknown, unknown_nats)
 
 
 def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> NDArray[np.bool_]:
@@ -168,24 +163,26 @@ def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> NDArray[np.bool
     return ~unknown_N | network.config.unknown_trained
 
 
-def _in_batches(network: RecurrentNetwork, sentences: list[Ids]) -> list[Nats]:
-    """`sentence_nats` of many sentences, some at a time."""
-    batch_size = 4096
-    nats: list[Nats] = []
-    for begin in range(0, len(sentences), batch_size):
-        nats += sentence_nats(network, sentences[begin : begin + batch_size])
-    return nats
-
-
-def _in_warmed_rows(
+def _read_sentences(
     network: RecurrentNetwork, tokens_N: Ids, most_tokens: int
-) -> tuple[Ids, Nats]:
-    """The tokens read and their nats."""
+) -> Iterator[tuple[Ids, Nats]]:
+    """The tokens read and their nats, some sentences at a time."""
+    lines = lines_of(tokens_N, every=-(-len(tokens_N) // most_tokens))
+    while batch := list(islice(lines, SENTENCES_AT_ONCE)):
+        yield np.concatenate(batch), np.concatenate(sentence_nats(network, batch))
+
+
+def _read_warmed_rows(
+    network: RecurrentNetwork, tokens_N: Ids, most_tokens: int
+) -> Iterator[tuple[Ids, Nats]]:
+    """The tokens read and their nats, a window at a time."""
     num_read = min(len(tokens_N), most_tokens)
     num_rows = min(MOST_ROWS, max(1, num_read // (4 * WARM_UP)))
     if num_read == len(tokens_N):
-        return tokens_N, document_nats(network, tokens_N, num_rows=num_rows)
-    size = max(1, num_read // num_rows - WARM_UP)
-    starts = [len(tokens_N) * row // num_rows for row in range(num_rows)]
-    rows = document_rows(tokens_N, starts, size, warm_up=WARM_UP, reset_every=None)
-    return rows.targets_LB[rows.counted_LB], nats_of_rows(network, rows)[rows.counted_LB]
+        rows = _document_rows(tokens_N, num_rows, None)
+    else:
+        size = max(1, num_read // num_rows - WARM_UP)
+        starts = [len(tokens_N) * row // num_rows for row in range(num_rows)]
+        rows = DocumentRows(tokens_N, starts, size, WARM_UP, None)
+    for targets_TB, nats_TB, counted_TB in read_rows(network, rows):
+        yield targets_TB[counted_TB], nats_TB[counted_TB]

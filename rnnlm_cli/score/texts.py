@@ -17,7 +17,8 @@ from rnnlm_cli.score.evaluate import (
     perplexity,
     sentence_nats,
 )
-from rnnlm_cli.text.vocabulary import BOUNDARY, Ids, Vocabulary
+from rnnlm_cli.text.coders import BOUNDARY, Ids
+from rnnlm_cli.text.vocabulary import Vocabulary
 
 BATCH_CHARACTERS = 1 << 18  # of text scored at once: bounds the memory
 BATCH_SENTENCES = 4096

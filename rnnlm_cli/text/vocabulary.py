@@ -3,26 +3,27 @@
 char   every character is a token
 byte   every byte of the UTF-8 text is a token; all 256 are known
 word   what stands between white space is a token; lines are split at "\\n" only
+bpe    bytes, and pairs merged from them (`rnnlm_cli.text.bpe`)
 """
 
 import codecs
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID, Level, TextConfig
 from rnnlm_cli.errors import TextError
+from rnnlm_cli.text.bpe import BpeCoder, Merge, check_merges, learn_merges
+from rnnlm_cli.text.coders import BOUNDARY, ByteCoder, CharCoder, Coder, Ids, WordCoder, byte_token
+from rnnlm_cli.text.counting import WordCounter, count_characters
+from rnnlm_cli.text.reading import whole_words
 
 UNKNOWN = "<unk>"
-BOUNDARY = "\n"
-Ids = NDArray[np.int32]
-
-PIECE_CHARACTERS = 1 << 20
+BYTE_LEVELS = ("byte", "bpe")
 
 
 @dataclass(frozen=True)
@@ -31,45 +32,56 @@ class Vocabulary:
 
     Args:
         level: what a token is.
-        tokens: in the order of their ids; <unk> and the newline first. At byte level they stand
-            for the bytes by PEP 383: bytes above 127 are lone surrogates.
+        tokens: in the order of their ids; <unk> and the newline first. At byte and bpe level they
+            stand for bytes by PEP 383: those that are no UTF-8 are lone surrogates.
         num_unknown: how many tokens of the training text were unknown. Where it is 0 a model has
             no probability for unknown tokens.
+        merges: at bpe level, the pairs of ids that are merged, in order.
     """
 
     level: Level
     tokens: tuple[str, ...]
     num_unknown: int
+    merges: tuple[Merge, ...] = ()
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @classmethod
-    def build(cls, text: str, config: TextConfig) -> Self:
+    def build(cls, chunks: Iterable[str], num_characters: int, config: TextConfig) -> Self:
         """Count the training text and keep the tokens that the configuration asks for.
 
-        Tokens stand in order of falling count, then of their code points.
+        Tokens stand in order of falling count, then of their code points; at bpe level in the
+        order in which they were merged.
+
+        Args:
+            chunks: the training text.
+            num_characters: how long it is.
         """
-        if config.level == "byte":
-            others = (_byte_token(value) for value in range(256) if value != ord(BOUNDARY))
-            return cls("byte", (UNKNOWN, BOUNDARY, *others), 0)
-        counts = _count_words(text) if config.level == "word" else _count_characters(text)
-        counts.pop(BOUNDARY, None)
-        unknown = counts.pop(UNKNOWN, 0)  # a literal one, at word level
+        if config.level in BYTE_LEVELS:
+            others = (byte_token(value) for value in range(256) if value != ord(BOUNDARY))
+            tokens = (UNKNOWN, BOUNDARY, *others)
+            if config.level == "byte":
+                return cls("byte", tokens, 0)
+            new, merges = learn_merges(
+                whole_words(chunks), num_characters, config.most_tokens, tokens
+            )
+            return cls("bpe", (*tokens, *new), 0, tuple(merges))
+        counts, unknown = _counts(chunks, config)
         ranked = sorted(counts, key=lambda token: (-counts[token], token))
-        ranked = [token for token in ranked if counts[token] >= config.least_count]
         if config.vocab_size is not None:
+            unknown += sum(counts[token] for token in ranked[config.vocab_size - 2 :])
             ranked = ranked[: config.vocab_size - 2]
-        unknown += counts.total() - sum(counts[token] for token in ranked)
         return cls(config.level, (UNKNOWN, BOUNDARY, *ranked), unknown)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: level, tokens in id order, num_unknown."""
-        return {
+        """Plain data: level, tokens in id order, num_unknown; at bpe level merges too."""
+        data = {
             "level": self.level,
             "tokens": list(self.tokens),
             "num_unknown": self.num_unknown,
         }
+        return data | ({"merges": [list(merge) for merge in self.merges]} if self.merges else {})
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -83,44 +95,40 @@ class Vocabulary:
         if not all(isinstance(token, str) for token in tokens):
             raise ValueError("tokens")
         level, num_unknown = data["level"], data["num_unknown"]
-        if level not in ("char", "byte", "word") or num_unknown < 0:
+        if level not in ("char", "byte", "word", "bpe") or num_unknown < 0:
             raise ValueError("level")
-        if level != "word" and any(len(token) != 1 for token in tokens[1:]):
+        if level in ("char", "byte") and any(len(token) != 1 for token in tokens[1:]):
             raise ValueError("tokens")
         if level == "byte" and len(tokens) != 257:
             raise ValueError("tokens")
-        return cls(level, tokens, num_unknown)
+        merges = tuple((left, right) for left, right in data.get("merges", ()))
+        if level == "bpe":
+            if {byte_token(value) for value in range(256)} != set(tokens[1:257]):
+                raise ValueError("tokens")
+            if not all(1 <= id_ < len(tokens) for merge in merges for id_ in merge):
+                raise ValueError("merges")
+            check_merges(tokens, merges)
+        elif merges:
+            raise ValueError("merges")
+        return cls(level, tokens, num_unknown, merges)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the tokens in id order, and of the merges."""
+        return hashlib.sha256(json.dumps(self.to_dict()).encode()).hexdigest()
 
     def encode(self, text: str) -> Ids:
         """The ids of a text, a boundary for every newline and UNKNOWN_ID for what is not known."""
-        if self.level == "byte":
-            raw = np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8)
-            return self._id_of_byte[raw]
-        if self.level == "char":
-            ids_N = np.empty(len(text), np.int32)
-            for begin, points in _code_points(text):
-                known = points < len(self._id_of_point)
-                ids_N[begin : begin + len(points)] = np.where(
-                    known, self._id_of_point[np.where(known, points, 0)], UNKNOWN_ID
-                )
-            return ids_N
-        ids: list[int] = []
-        look_up = self._id_of_token.get
-        for line in text.split(BOUNDARY):
-            ids += [look_up(word, UNKNOWN_ID) for word in line.split()]
-            ids.append(BOUNDARY_ID)
-        return np.array(ids[:-1], np.int32)  # as many boundaries as newlines, one fewer than lines
+        return self._coder.encode(text)
+
+    def encode_chunks(self, chunks: Iterable[str]) -> Iterator[Ids]:
+        """The same of a text in pieces, wherever they are cut."""
+        pieces = whole_words(chunks) if self.level in ("word", "bpe") else chunks
+        return map(self._coder.encode, pieces)
 
     def split(self, text: str) -> list[str]:
         """The tokens of a text as it writes them, one for every id that `encode` gives."""
-        if self.level == "char":
-            return list(text)
-        if self.level == "byte":
-            return [_byte_token(value) for value in text.encode("utf-8", "surrogateescape")]
-        words: list[str] = []
-        for line in text.split(BOUNDARY):
-            words += [*line.split(), BOUNDARY]
-        return words[:-1]
+        return self._coder.split(text)
 
     def unknown_in(self, text: str) -> list[str]:
         """The tokens of a text that are not known, each once, in order."""
@@ -132,26 +140,20 @@ class Vocabulary:
         return Decoder(self, prompt)
 
     @cached_property
-    def _id_of_token(self) -> dict[str, int]:
-        return {token: id_ for id_, token in enumerate(self.tokens) if id_ != UNKNOWN_ID}
-
-    @cached_property
-    def _id_of_point(self) -> Ids:
-        points = {ord(token): id_ for token, id_ in self._id_of_token.items()}
-        table = np.full(max(points) + 1, UNKNOWN_ID, np.int32)
-        table[list(points)] = list(points.values())
-        return table
-
-    @cached_property
-    def _id_of_byte(self) -> Ids:
-        return np.array([self._id_of_token[_byte_token(value)] for value in range(256)], np.int32)
+    def _coder(self) -> Coder:
+        if self.level == "bpe":
+            return BpeCoder(self.tokens, self.merges)
+        coders: dict[Level, type[CharCoder | ByteCoder | WordCoder]] = {
+            "char": CharCoder, "byte": ByteCoder, "word": WordCoder
+        }
+        return coders[self.level](self.tokens)
 
 
 class Decoder:
     """Ids -> text, one at a time.
 
-    Words are set apart by one space. At byte level a character comes out when its last byte is
-    there; bytes that are no UTF-8 become U+FFFD each, and `num_replaced` counts them.
+    Words are set apart by one space. At byte and bpe level a character comes out when its last
+    byte is there; bytes that are no UTF-8 become U+FFFD each, and `num_replaced` counts them.
     """
 
     def __init__(self, vocabulary: Vocabulary, prompt: str) -> None:
@@ -170,7 +172,7 @@ class Decoder:
 
     def _feed_one(self, id_: int) -> str:
         token = self._vocabulary.tokens[id_]
-        if self._vocabulary.level == "byte":
+        if self._vocabulary.level in BYTE_LEVELS:
             raw = token.encode("utf-8", "surrogateescape")
             return self._visible(self._utf8.decode(raw))
         if self._vocabulary.level == "char":
@@ -185,37 +187,29 @@ class Decoder:
         return shown
 
 
-def _byte_token(value: int) -> str:
-    return bytes([value]).decode("ascii", "surrogateescape")
-
-
-def _code_points(text: str) -> Iterator[tuple[int, NDArray[np.uint32]]]:
-    """The text's code points piece by piece, each with where it begins: 4 bytes a character."""
-    for begin in range(0, len(text), PIECE_CHARACTERS):
-        piece = text[begin : begin + PIECE_CHARACTERS]
-        # "surrogatepass": an argument of the command line may hold bytes that were no UTF-8.
-        yield begin, np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)
-
-
-def _count_characters(text: str) -> Counter[str]:
+def _counts(chunks: Iterable[str], config: TextConfig) -> tuple[Counter[str], int]:
+    """The tokens that are frequent enough, with their counts, and how often the others come."""
     counts: Counter[str] = Counter()
-    for _, points in _code_points(text):
-        found, times = np.unique(points, return_counts=True)
-        counts.update({chr(p): int(n) for p, n in zip(found, times, strict=True)})
-    return counts
-
-
-def _count_words(text: str) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for line in text.split(BOUNDARY):
-        counts.update(line.split())
-    return counts
+    unknown = 0
+    if config.level == "char":
+        counted: Iterable[tuple[str, int]] = count_characters(chunks).items()
+    else:
+        counter = WordCounter()
+        for piece in whole_words(chunks):
+            counter.add(piece.split())
+        counted = counter.counts()
+    for token, count in counted:
+        if token == UNKNOWN or (count < config.least_count and token != BOUNDARY):
+            unknown += count  # a literal <unk>, at word level, is one
+        elif token != BOUNDARY:
+            counts[token] = count
+    return counts, unknown
 
 
 def require_known(vocabulary: Vocabulary, text: str, *, subject: str, remedy: str) -> None:
     """Raise TextError listing the tokens of `text` that the vocabulary does not know."""
     unknown = vocabulary.unknown_in(text)
     if unknown:
-        kind = {"char": "characters", "word": "words", "byte": "bytes"}[vocabulary.level]
+        kind = {"char": "characters", "word": "words"}.get(vocabulary.level, "bytes")
         listed = " ".join(repr(token) for token in unknown)
         raise TextError(f"{subject}: the model does not know the {kind} {listed}; {remedy}")

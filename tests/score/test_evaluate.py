@@ -9,11 +9,11 @@ import torch
 from rnnlm_cli.config import BOUNDARY_ID
 from rnnlm_cli.score import evaluate
 from rnnlm_cli.score.evaluate import (
+    WARM_UP,
     document_nats,
     sentence_nats,
-    split_sentences,
 )
-from rnnlm_cli.windows import WARM_UP
+from rnnlm_cli.text.lines import lines_of
 
 V = 7
 
@@ -105,13 +105,13 @@ def test_cold_windows_equal_separate_documents(make_network):
 
 def test_sentences_of_a_stream_keep_their_boundaries():
     stream = np.array([3, 4, 1, 1, 5, 1, 6], np.int32)
-    assert [s.tolist() for s in split_sentences(stream)] == [[3, 4, 1], [1], [5, 1], [6]]
-    assert [s.tolist() for s in split_sentences(stream[:3])] == [[3, 4, 1]]
+    assert [s.tolist() for s in lines_of(stream)] == [[3, 4, 1], [1], [5, 1], [6]]
+    assert [s.tolist() for s in lines_of(stream[:3])] == [[3, 4, 1]]
 
 
 def test_validation_of_sentences_is_their_mean_over_all_tokens(make_network):
     network, text = make_network(), tokens(60)
-    by_sentence = [by_hand(network, sentence) for sentence in split_sentences(text)]
+    by_sentence = [by_hand(network, sentence) for sentence in lines_of(text)]
     expected = np.concatenate(by_sentence).mean()
     assert mean_nats(network, text, sentences=True) == pytest.approx(expected)
 
@@ -152,10 +152,11 @@ def test_a_part_is_about_as_large_as_asked_warm_up_included(make_network, monkey
     read = []
 
     def count(network, rows, **_):
-        read.append(rows.targets_LB.size)
-        return np.zeros(rows.targets_LB.shape)
+        read.append(math.prod(rows.shape))
+        return usual(network, rows)
 
-    monkeypatch.setattr(evaluate, "nats_of_rows", count)
+    usual = evaluate.read_rows
+    monkeypatch.setattr(evaluate, "read_rows", count)
     mean_nats(make_network(), tokens(40_000), sentences=sentences, most_tokens=8192)
     assert 0.7 * 8192 < sum(read) < 1.1 * 8192
 

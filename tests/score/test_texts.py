@@ -83,7 +83,9 @@ def test_many_sentences_come_in_order_whatever_the_batches(make_network, monkeyp
 
 
 def test_bits_per_character_count_characters_at_word_level(make_network):
-    vocabulary = Vocabulary.build("aa bb cc aa bb cc\n", TextConfig(level="word", min_count=1))
+    vocabulary = Vocabulary.build(
+        ["aa bb cc aa bb cc\n"], 18, TextConfig(level="word", min_count=1)
+    )
     network = uniform(make_network, vocab_size=5, unknown_trained=False)
     (given,) = score(network, "aa  bb", closing=True, vocabulary=vocabulary)
     assert given.bits_per_character == pytest.approx(3 * math.log2(4) / 7)

@@ -13,7 +13,7 @@ TEXT = "to be or not\nto be  b\n"
 
 
 def build(text=TEXT, **settings):
-    return Vocabulary.build(text, TextConfig(**settings))
+    return Vocabulary.build([text], len(text), TextConfig(**settings))
 
 
 def test_characters_stand_by_falling_count_then_code_point():
@@ -25,7 +25,7 @@ def test_characters_stand_by_falling_count_then_code_point():
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_characters_read_in_pieces_are_those_of_the_whole(monkeypatch, size):
     whole, ids = build(), build().encode(TEXT + "xyz")
-    monkeypatch.setattr("rnnlm_cli.text.vocabulary.PIECE_CHARACTERS", size)
+    monkeypatch.setattr("rnnlm_cli.text.counting.PIECE_CHARACTERS", size)
     assert build() == whole and build().encode(TEXT + "xyz").tolist() == ids.tolist()
 
 

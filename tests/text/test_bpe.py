@@ -1,0 +1,240 @@
+"""Byte pair encoding: nothing is lost, and a merge loop of ten lines gives the same ids."""
+
+import json
+import re
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers.pre_tokenizers import ByteLevel
+
+from rnnlm_cli.config import TextConfig
+from rnnlm_cli.text import bpe
+from rnnlm_cli.text.bpe import learn_merges
+from rnnlm_cli.text.vocabulary import Vocabulary
+
+TEXT = (
+    "the lower the better, the newer 'tis: it's caf\u00e9 caf\u00e9 \u20ac12 \u20ac12\n"
+    "  lower\n\n\tthe low, low newest!! 1212 \U0001f600\U0001f600 \U0001f600\r\n"
+) * 2
+SIZE = 300
+
+WORDS = st.sampled_from(
+    ["the", "lower", " ", "  ", "\n", "\r\n", "\t", "'s", "!!", "12", "caf\u00e9", "\u20ac",
+     "\U0001f600", "\u00a0", "\u2028", "\x85"]
+)
+NEAR = st.lists(WORDS, max_size=12).map("".join)  # has much to merge
+ANY = st.text(st.characters(codec="utf-8"), max_size=20) | NEAR
+SLOW = settings(deadline=None, max_examples=60)
+
+
+def build(*chunks, size=SIZE):
+    text_config = TextConfig(level="bpe", vocab_size=size)
+    return Vocabulary.build(chunks, len("".join(chunks)), text_config)
+
+
+VOCABULARY = build(TEXT)
+
+
+def raw_of(token):
+    return token.encode("utf-8", "surrogateescape")
+
+
+def ids_of_chunks(vocabulary, chunks):
+    return [id_ for ids in vocabulary.encode_chunks(chunks) for id_ in ids.tolist()]
+
+
+def pieces_of(text):
+    """Lists of bytes: what pairs are merged within."""
+    rule = ByteLevel(add_prefix_space=False, use_regex=True)
+    for part in re.split("(\n)", text):
+        for _, (begin, end) in rule.pre_tokenize_str(part):
+            yield [bytes([value]) for value in part[begin:end].encode()]
+
+
+def pairs_of(piece):
+    return list(pairwise(piece))
+
+
+def merged(piece, pair):
+    """A piece with the pair joined wherever it stands, from the left."""
+    new = []
+    for each in piece:
+        if new and (new[-1], each) == pair:
+            new[-1] += each
+        else:
+            new.append(each)
+    return new
+
+
+def oracle(vocabulary, text):
+    tokens = list(map(raw_of, vocabulary.tokens))
+    rank_of = {(tokens[a], tokens[b]): rank for rank, (a, b) in enumerate(vocabulary.merges)}
+    ids = []
+    for piece in pieces_of(text):
+        while known := [pair for pair in pairs_of(piece) if pair in rank_of]:
+            piece = merged(piece, min(known, key=rank_of.__getitem__))
+        ids += [tokens.index(each, 1) for each in piece]
+    return ids
+
+
+def test_merges_of_a_worked_example():
+    # "a" "b" stands 5 times, then "ab" "c" 3 and " " "ab" 2; all others once
+    vocabulary = build("abc\nabc\nabc ab ab d")
+    assert vocabulary.tokens[257:] == ("ab", "abc", " ab")
+    assert vocabulary.split("abc ab\nab abd") == ["abc", " ab", "\n", "ab", " ab", "d"]
+
+
+@SLOW
+@given(ANY, st.integers(258, 270))
+def test_round_trip_is_exact_and_nothing_unknown(text, size):
+    vocabulary = build(text * 2, size=size)  # twice, so that there are pairs to merge
+    ids = vocabulary.encode(text).tolist()
+    decoder = vocabulary.decoder()
+    assert decoder.feed(ids) + decoder.finish() == text and decoder.num_replaced == 0
+    assert all(1 <= id_ < len(vocabulary) <= size for id_ in ids)
+    assert [vocabulary.tokens[id_] for id_ in ids] == vocabulary.split(text)
+    assert vocabulary.num_unknown == 0
+
+
+@SLOW
+@given(NEAR)
+def test_no_token_crosses_a_line_end(text):
+    vocabulary = build(text * 3)
+    assert [token for token in vocabulary.tokens if "\n" in token] == ["\n"]
+    assert vocabulary.encode(text).tolist().count(1) == text.count("\n")
+
+
+@SLOW
+@given(st.binary(max_size=30))
+def test_bytes_that_are_no_utf8_come_back(raw):
+    ids = VOCABULARY.encode(raw.decode("utf-8", "surrogateescape"))
+    assert b"".join(raw_of(VOCABULARY.tokens[id_]) for id_ in ids) == raw
+    decoder = VOCABULARY.decoder()
+    shown = decoder.feed(ids) + decoder.finish()
+    assert shown.count("\ufffd") - raw.decode("utf-8", "ignore").count("\ufffd") == (
+        decoder.num_replaced
+    )
+
+
+@SLOW
+@given(ANY)
+def test_a_plain_merge_loop_gives_the_same_ids(text):
+    assert VOCABULARY.encode(text).tolist() == oracle(VOCABULARY, text)
+
+
+def test_a_plain_merge_loop_gives_the_same_ids_for_the_text_learned_from(monkeypatch):
+    ids = VOCABULARY.encode(TEXT).tolist()
+    assert ids == oracle(VOCABULARY, TEXT) and len(ids) < len(TEXT) / 2
+    monkeypatch.setattr(bpe, "BATCH_CHARACTERS", 3)
+    assert VOCABULARY.encode(TEXT).tolist() == ids
+
+
+@pytest.mark.parametrize("size", [280, 1000])
+def test_every_merge_learned_was_the_most_frequent_of_its_time(size):
+    vocabulary = build(TEXT, size=size)
+    pieces = list(pieces_of(TEXT))
+    for left, right in vocabulary.merges:
+        counts = Counter(pair for piece in pieces for pair in pairs_of(piece))
+        pair = raw_of(vocabulary.tokens[left]), raw_of(vocabulary.tokens[right])
+        assert counts[pair] == max(counts.values()) >= 2
+        pieces = [merged(piece, pair) for piece in pieces]
+    more = Counter(pair for piece in pieces for pair in pairs_of(piece))
+    assert len(vocabulary) == size or max(more.values(), default=0) < 2
+
+
+@SLOW
+@given(st.lists(NEAR))
+def test_text_in_pieces_gives_the_ids_and_the_vocabulary_of_the_whole(chunks):
+    whole = "".join(chunks)
+    assert ids_of_chunks(VOCABULARY, chunks) == VOCABULARY.encode(whole).tolist()
+    assert build(*chunks) == build(whole)
+
+
+@pytest.mark.parametrize("separator", ["\x1c", "\x1d", "\x1e", "\x1f"])
+def test_text_cut_before_a_separator_of_ascii_gives_the_ids_of_the_whole(separator):
+    vocabulary = build(f"a!{separator}b " * 5)
+    chunks = [f"a!{separator}b", f" a!{separator}b"]
+    assert ids_of_chunks(vocabulary, chunks) == vocabulary.encode("".join(chunks)).tolist()
+
+
+def test_learned_twice_is_the_same_vocabulary():
+    assert build(TEXT) == VOCABULARY
+    assert build(TEXT).fingerprint == VOCABULARY.fingerprint
+
+
+@pytest.mark.parametrize("size", [258, 259, 280])
+def test_a_vocabulary_has_the_size_asked_for_where_there_is_enough_to_merge(size):
+    vocabulary = build(TEXT, size=size)
+    assert len(vocabulary) == size == 257 + len(vocabulary.merges)
+    assert vocabulary.tokens == VOCABULARY.tokens[:size]
+
+
+@pytest.mark.parametrize("text", ["", "a b c d\n", "abc def"])
+def test_a_text_without_a_pair_that_recurs_has_no_merges(text):
+    vocabulary = build(text)
+    assert len(vocabulary) == 257 and vocabulary.merges == ()
+    assert Vocabulary.from_dict(vocabulary.to_dict()) == vocabulary
+
+
+def test_of_a_long_text_pieces_spread_evenly_are_learned_from(monkeypatch):
+    chunks = ["aa aa", "bb bb", "cc cc", "dd dd", "ee"]
+    tokens = VOCABULARY.tokens[:257]
+    assert learn_merges(chunks, 22, SIZE, tokens)[0] == ["aa", "bb", "cc", "dd"]
+    monkeypatch.setattr(bpe, "MOST_LEARNED_FROM", 21)  # one too few: every second piece
+    assert learn_merges(chunks, 22, SIZE, tokens)[0] == ["aa", "cc"]
+
+
+def test_plain_data_round_trip():
+    data = json.loads(json.dumps(VOCABULARY.to_dict()))
+    assert Vocabulary.from_dict(data) == VOCABULARY
+    assert Vocabulary.from_dict(data).encode(TEXT).tolist() == VOCABULARY.encode(TEXT).tolist()
+
+
+A, B, C = (VOCABULARY.tokens.index(letter) for letter in "abc")
+
+
+@pytest.mark.parametrize(
+    ("tokens", "merges"),
+    [
+        (["ab"], []),  # a token that nothing makes
+        (["ab"], [[A, C]]),  # something else made
+        ([], [[A, B]]),  # what is made is no token
+        (["ab"], [[A, B], [257, C]]),  # nor here
+        (["ab", "abc"], [[257, C]]),
+        (["ab"], [[A, B], [A, 258]]),  # beyond the last
+        (["ab", "<unk>b"], [[A, B], [0, B]]),  # the unknown token
+        (["ab"], [[A, B], [-1, B]]),
+        (["ab"], [[A, B, C]]),
+        (["ab"], [[A]]),
+    ],
+)
+def test_merges_that_do_not_hold_together_are_refused(tokens, merges):
+    data = {"level": "bpe", "tokens": [*VOCABULARY.tokens[:257], "ab"], "num_unknown": 0}
+    assert Vocabulary.from_dict(data | {"merges": [[A, B]]}).split("abc") == ["ab", "c"]
+    with pytest.raises(ValueError):
+        Vocabulary.from_dict(
+            data | {"tokens": [*VOCABULARY.tokens[:257], *tokens], "merges": merges}
+        )
+
+
+def test_merges_have_no_meaning_at_other_levels_and_every_byte_is_needed():
+    data = VOCABULARY.to_dict()
+    for change in ({"level": "word"}, {"level": "char"}, {"level": "byte"}):
+        with pytest.raises(ValueError):
+            Vocabulary.from_dict(data | change)
+    for tokens in (data["tokens"][:200], [*data["tokens"][:5], *data["tokens"][6:], "~~"]):
+        with pytest.raises(ValueError):
+            Vocabulary.from_dict(data | {"tokens": tokens, "merges": []})
+
+
+def test_merges_that_make_the_unknown_token_are_refused():
+    new, tokens = ["<u", "<un", "<unk"], [*VOCABULARY.tokens[:257]]
+    less, u, n, k, more = (tokens.index(letter) for letter in "<unk>")
+    merges = [[less, u], [257, n], [258, k], [259, more]]
+    with pytest.raises(ValueError):
+        Vocabulary.from_dict(
+            {"level": "bpe", "tokens": tokens + new, "num_unknown": 0, "merges": merges}
+        )

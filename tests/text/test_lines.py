@@ -1,0 +1,58 @@
+"""Lines of a stream against str.split, and a leak found by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnlm_cli.text import lines
+from rnnlm_cli.text.lines import LONG, Overlap, lines_of, overlap
+
+TEXTS = st.text(st.sampled_from("ab\n"), max_size=12)
+
+
+def stream(text):
+    return np.array([1 if character == "\n" else ord(character) for character in text], np.uint8)
+
+
+def texts_of(lines_N):
+    return ["".join("\n" if id_ == 1 else chr(id_) for id_ in line_N) for line_N in lines_N]
+
+
+@given(TEXTS, st.integers(1, 3), st.sampled_from([1, 2, 3, 1 << 16]))
+def test_lines_are_those_of_str_split_each_with_its_boundary(text, every, block):
+    *closed, last = text.split("\n")
+    expected = [f"{line}\n" for line in closed] + ([last] if last else [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "BLOCK", block)
+        assert texts_of(lines_of(stream(text), every=every)) == expected[::every]
+
+
+def test_shared_lines_are_counted_by_hand():
+    train = "aa\nabcdefgh\nx\n\n"
+    valid = (
+        "aa\naa\n"  # shared, twice
+        "\n"  # empty: left out
+        "abcdefgh\n"  # shared, and as long as a long one must be
+        "ABCDEFGH\n"  # long, not shared
+        "abcdefg\n"  # the beginning of one that is there
+        "y\n"
+    )
+    assert overlap(stream(train), stream(valid), "word") == Overlap(
+        num_lines=6, num_shared=3, num_long=2, num_long_shared=1, least=8
+    )
+
+
+@pytest.mark.parametrize("level", LONG)
+def test_a_long_line_has_as_many_tokens_as_its_level_says_and_its_boundary(level):
+    least = LONG[level]
+    text = f"{'a' * (least - 1)}\n{'b' * least}\n"
+    assert overlap(stream(""), stream(text), level) == Overlap(
+        num_lines=2, num_shared=0, num_long=1, num_long_shared=0, least=least
+    )
+
+
+@given(TEXTS, TEXTS)
+def test_a_text_shares_every_line_with_itself_and_with_what_holds_it(text, before):
+    found = overlap(stream(f"{before}\n{text}"), stream(text), "bpe")
+    assert found.num_shared == found.num_lines == sum(line != "" for line in text.split("\n"))
