@@ -12,6 +12,14 @@ from rnnlm_cli.text.vocabulary import Vocabulary
 V = 7
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """A cache of encoded texts for each test, and for the processes it starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("RNNLM_CACHE_DIR", str(folder))
+    return folder
+
+
 @pytest.fixture
 def float64():
     torch.set_default_dtype(torch.float64)
@@ -42,7 +50,7 @@ def model_path(make_network, tmp_path, monkeypatch):
 
 def save_tiny(make_network, path, *, level="char", sentences=False, num_unknown=0, **settings):
     if level == "byte":
-        vocabulary = Vocabulary.build("", config_of_byte_level())
+        vocabulary = Vocabulary.build([], 0, config_of_byte_level())
     else:
         vocabulary = Vocabulary(level, ("<unk>", "\n", *"abcde"), num_unknown)
     network = make_network(

@@ -11,8 +11,11 @@ import typer
 
 from rnnlm_cli import __version__
 from rnnlm_cli.cli.bench import bench
+from rnnlm_cli.cli.cache import cache
+from rnnlm_cli.cli.export import export
 from rnnlm_cli.cli.generate import generate
 from rnnlm_cli.cli.info import info
+from rnnlm_cli.cli.plot import plot
 from rnnlm_cli.cli.score import score
 from rnnlm_cli.cli.train import train
 from rnnlm_cli.errors import InterruptedByUser, RnnlmError
@@ -51,7 +54,7 @@ def _with_typers_hands_off(command: Callable[..., int | None]) -> Callable[..., 
     return run
 
 
-for command in (train, score, generate, info, bench):
+for command in (train, score, generate, info, plot, export, cache, bench):
     app.command()(_with_typers_hands_off(command))
 
 

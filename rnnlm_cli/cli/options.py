@@ -24,6 +24,13 @@ EncodingOption = Annotated[
     str | None,
     typer.Option(help="Of the files read.", show_default="that of the training text"),
 ]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where encoded texts are kept.", envvar="RNNLM_CACHE_DIR", show_envvar=True,
+        show_default="the system's folder for caches",
+    ),
+]
 
 
 def open_model(path: Path, *, device: str | None, threads: int | None) -> LanguageModel:

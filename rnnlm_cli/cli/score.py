@@ -19,7 +19,7 @@ from rnnlm_cli.cli.options import (
 )
 from rnnlm_cli.config import LARGEST_SIZE
 from rnnlm_cli.errors import ConfigError
-from rnnlm_cli.text.reading import STDIN, make_decoder, read_lines, read_text
+from rnnlm_cli.text.reading import STDIN, SUFFIXES, make_decoder, read_lines, read_text
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
@@ -147,7 +147,8 @@ def _with_a_bar(lines: Iterable[str], files: list[str]) -> Iterator[str]:
     """The lines, with a bar on stderr of the bytes read."""
     from tqdm import tqdm
 
-    sizes = [os.path.getsize(file) for file in files if os.path.isfile(file)]
+    plain = [file for file in files if os.path.isfile(file) and not file.endswith(SUFFIXES)]
+    sizes = [os.path.getsize(file) for file in plain]
     total = sum(sizes) if len(sizes) == len(files) else None
     with tqdm(total=total, unit="B", unit_scale=True) as bar:
         for line in lines:

@@ -2,8 +2,10 @@
 
 import ctypes
 import os
+import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -41,6 +43,19 @@ def prepare(*, device: str | None, threads: int | None) -> torch.device:
             f"--device: '{device}' is not on this machine; it has {', '.join(available)}"
         )
     return torch.device(name)
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What it rests on that the same steps give the same bits."""
+    on_cuda = device.type == "cuda"
+    return {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "kernels": torch.backends.cpu.get_cpu_capability(),
+        "processor": platform.machine(),
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if on_cuda else "cpu",
+    }
 
 
 def physical_cores(processors_folder: Path = PROCESSORS_FOLDER) -> int:

@@ -4,6 +4,7 @@ Legend: T time, B batch, K distinct inputs, E embedding size, H hidden size, V v
 """
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from rnnlm_cli.nn.softmax import Draw, full_loss, logits_of, sampled_loss, surpr
 States = tuple[State, ...]  # one a layer
 
 FEWEST_SHARED = 64  # inputs
+STACKED_IDENTITY = 0.5  # of ReLU cells: one that sums the sums of another grows beyond all bounds
 
 
 class RecurrentNetwork(nn.Module):
@@ -61,6 +63,9 @@ class RecurrentNetwork(nn.Module):
         else:
             self.embedding.normal_(std=0.5, generator=generator)
             self.output_weight.uniform_(-bound, bound, generator=generator)
+        if self.config.cell == "elman_relu" and len(self.layers) > 1:
+            for layer in self.recurrent_layers:
+                layer.weight_hh.mul_(STACKED_IDENTITY)
 
     @property
     def num_parameters(self) -> int:
@@ -174,7 +179,7 @@ class RecurrentNetwork(nn.Module):
 
     def _embed(self, ids: Tensor, *, sparse: bool) -> Tensor:
         x = embedding(ids, self.embedding, sparse=sparse)
-        if self.config.unknown_trained:
+        if self.config.unknown_trained or sparse:  # sparse is training: it meets none
             return x
         unknown = ids == UNKNOWN_ID
         if not unknown.any():
@@ -188,6 +193,18 @@ class RecurrentNetwork(nn.Module):
             return x
         kept = torch.rand(x.shape, generator=dropout_generator) >= self.config.dropout
         return x * (kept.to(x.device, x.dtype) / (1 - self.config.dropout))
+
+
+def with_unknown(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a network that never met unknown tokens, ready to learn them.
+
+    <unk> is read and predicted as the mean of all tokens, and as rarely as the rarest.
+    """
+    changed = {name: tensor.clone() for name, tensor in tensors.items()}
+    for name in changed.keys() & {"embedding", "output_weight"}:
+        changed[name][UNKNOWN_ID] = changed[name][UNKNOWN_ID + 1 :].mean(dim=0)
+    changed["output_bias"][UNKNOWN_ID] = changed["output_bias"][UNKNOWN_ID + 1 :].min()
+    return changed
 
 
 def distinct_inputs(inputs_TB: Tensor, vocab_size: int) -> tuple[Tensor, Tensor | None]:

@@ -4,23 +4,19 @@ import copy
 import time
 from dataclasses import dataclass
 
-from rnnlm_cli.config import TrainConfig
-from rnnlm_cli.nn.model import RecurrentNetwork
-from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.score.evaluate import evaluate
-from rnnlm_cli.text.stream import Corpus
-from rnnlm_cli.train.loop import train_step
-from rnnlm_cli.train.optimizer import make_optimizers
+from rnnlm_cli.text.stream import Corpus, Part
+from rnnlm_cli.train.loop import Learner, train_step
 from rnnlm_cli.train.schedule import FEWEST_VALIDATED, VALIDATION_SHARE, Plan
 from rnnlm_cli.train.state import TrainState
-from rnnlm_cli.windows import TrainingRows
 
 CALIBRATION_PART = 0.01  # of the budget, for timing steps
 CALIBRATION_MOST = 2.0  # seconds
 CALIBRATION_TOKENS, CALIBRATION_LOGITS = 1 << 14, 1 << 26  # evaluated at most
 FINAL_MOST = 0.1  # of the budget, for the last validation and the test
 TOLERANCE = 0.05  # of what is left of the budget
-LAST_WORDS = 0.2  # seconds, for writing the model and saying how it went
+LAST_WORDS = 0.3  # seconds, for writing the files and saying how it went
+PICTURE_SECONDS = 1.5  # for drawing the losses
 
 
 @dataclass(frozen=True)
@@ -32,17 +28,19 @@ class Speed:
 
 
 class Budget:
-    """The minutes of a run, the clock starting with the process.
+    """The time a run may take, the clock starting with the process.
 
     Args:
-        minutes: how many.
-        started: `time.monotonic()` when the process began.
+        seconds: how many.
+        started: `time.monotonic()` when the run began; where it was interrupted, as if it had
+            begun later.
+        reserve: seconds kept for the last evaluation and what follows it.
     """
 
-    def __init__(self, minutes: float, started: float) -> None:
-        self.seconds = 60 * minutes
+    def __init__(self, seconds: float, started: float, *, reserve: float = 0.0) -> None:
+        self.seconds = seconds
+        self.reserve = reserve
         self._end = started + self.seconds
-        self._reserve = 0.0  # seconds for the last evaluation
         self._mark = (0, time.monotonic())  # (step, time) of the last validation
         self._seconds_a_step = 0.0
 
@@ -57,14 +55,23 @@ class Budget:
         valid, test = (max(FEWEST_VALIDATED, int(min(fitting, 1) * tokens)) for tokens in wanted)
         return valid, test
 
-    def plan(self, speed: Speed, *, tokens_per_step: int, final_tokens: int) -> Plan:
-        """As many steps as fit, validations and the last evaluation included."""
-        self._reserve = final_tokens * speed.evaluation + LAST_WORDS
+    def steps(
+        self, speed: Speed, *, tokens_per_step: int, final_tokens: int, last_words: float
+    ) -> int:
+        """As many steps as fit, validations and the last evaluation included.
+
+        Args:
+            last_words: seconds for what comes after the last evaluation.
+        """
+        self.reserve = final_tokens * speed.evaluation + last_words
         per_token = speed.training + VALIDATION_SHARE * speed.evaluation
-        steps = (self.left() - self._reserve) / (per_token * tokens_per_step)
-        self._seconds_a_step = per_token * tokens_per_step
-        self._mark = (0, time.monotonic())
-        return Plan(max(1, int(steps)), tokens_per_step)
+        return max(1, int((self.left() - self.reserve) / (per_token * tokens_per_step)))
+
+    def begin(self, plan: Plan, step: int) -> None:
+        """Steps begin now, or go on."""
+        self._mark = (step, time.monotonic())
+        left = max(self.left() - self.reserve, 0.0)
+        self._seconds_a_step = left / max(plan.total_steps - step, 1)
 
     def correct(self, plan: Plan, step: int) -> None:
         """Move the plan's end where it would miss what is left of the budget by more than 5 %."""
@@ -74,7 +81,7 @@ class Budget:
         # Half of the old figure: a machine's pace comes and goes.
         self._seconds_a_step += (now - marked_at) / max(step - marked_step, 1)
         self._seconds_a_step /= 2
-        left = self.left() - self._reserve
+        left = self.left() - self.reserve
         projected = self._seconds_a_step * (plan.total_steps - step)
         near = TOLERANCE * self.seconds * (1 - plan.progress(step))
         if step < plan.total_steps and abs(projected - left) > near:
@@ -82,30 +89,24 @@ class Budget:
 
 
 def measure_speed(
-    network: RecurrentNetwork,
-    rows: TrainingRows,
-    classes: ClassSampler | None,
-    corpus: Corpus,
-    config: TrainConfig,
-    *,
-    sentences: bool,
-    budget_seconds: float,
+    learner: Learner, valid: Part, *, sentences: bool, budget_seconds: float
 ) -> Speed:
     """Time some steps on a copy of the network, and an evaluation; nothing is changed."""
     allowed = min(CALIBRATION_MOST, CALIBRATION_PART * budget_seconds)
-    trial = copy.deepcopy(network)
-    optimizers = make_optimizers(trial, config, sparse=classes is not None)
-    state = TrainState(trial.initial_state(rows.batch_size))
+    rows = learner.rows
+    trial = Learner(copy.deepcopy(learner.network), rows, learner.classes, learner.config)
+    state = TrainState(trial.network.initial_state(rows.batch_size))
     durations: list[float] = []
     while len(durations) < 3 or sum(durations) < allowed:
         before = time.perf_counter()
-        train_step(trial, optimizers, rows, classes, config, state, 0.0)
+        train_step(trial, state, 0.0)
         durations.append(time.perf_counter() - before)
-    training = sorted(durations)[len(durations) // 2] / (rows.batch_size * rows.bptt)
+    tokens_per_step = rows.batch_size * rows.bptt * learner.config.accumulate
+    training = sorted(durations)[len(durations) // 2] / tokens_per_step
 
-    fitting = CALIBRATION_LOGITS // len(corpus.vocabulary)
+    fitting = CALIBRATION_LOGITS // learner.network.config.vocab_size
     read = max(FEWEST_VALIDATED, min(CALIBRATION_TOKENS, fitting))
     before = time.perf_counter()
-    evaluate(network, corpus.valid.tokens_N, sentences=sentences, most_tokens=read)
+    evaluate(learner.network, valid.tokens_N, sentences=sentences, most_tokens=read)
     seconds = time.perf_counter() - before
-    return Speed(training, seconds / min(read, len(corpus.valid.tokens_N)))
+    return Speed(training, seconds / min(read, len(valid.tokens_N)))

@@ -13,13 +13,15 @@ from rnnlm_cli.config import CellName, Level, ModelConfig, TrainConfig
 
 USUAL_SIZE, USUAL_MINUTES = 256, 2.0
 SMALLEST_SIZE, LARGEST_SIZE, SIZE_STEP = 128, 1024, 32
-WINDOWS: dict[Level, int] = {"char": 64, "byte": 64, "word": 32}
+WINDOWS: dict[Level, int] = {"char": 64, "byte": 64, "bpe": 32, "word": 32}
 RATES: dict[CellName, float] = {
     "elman_tanh": 2e-3, "elman_relu": 2e-3, "gru": 5e-3, "lstm": 5e-3
 }  # for USUAL_SIZE; twice the units want half of it
 MOST_RATE = 4.0  # times those, for the smallest
 WORDS_RATE = 1.6  # times as high: most words come rarely
-TOKENS_A_MINUTE: dict[Level, float] = {"char": 4e6, "byte": 4e6, "word": 1.7e6}  # USUAL_SIZE
+TOKENS_A_MINUTE: dict[Level, float] = {  # USUAL_SIZE
+    "char": 4e6, "byte": 4e6, "bpe": 1.7e6, "word": 1.7e6
+}
 UNDROPPED_LOAD = 2.7
 DROPOUT_A_DOUBLING, MOST_DROPOUT = 0.1, 0.5
 
@@ -55,7 +57,7 @@ def choose(level: Level, text: TextSize, given: Mapping[str, Any]) -> Chosen:
         given: what was asked for, the budget too, by the field names of ModelConfig and
             TrainConfig. Whether its values are possible is for those to say.
     """
-    words = level == "word"
+    words = level in ("word", "bpe")
     size, reason = _hidden_size(given)
     size = given.get("hidden_size", size)
     tied: bool = given.get("tied", words and given.get("embedding_size", size) == size)

@@ -1,78 +1,113 @@
-"""What a run shows on stderr: a bar on a terminal, else one plain line a report."""
+"""The history of a run beside its model: a record a report, a JSON object a line.
 
-import sys
-import time
+    step               how many are done
+    seconds            since the run began, what came before an interruption included
+    tokens             trained on
+    loss               nats per token in training, an average of about the last ten steps
+    valid_nats         nats per token on the validation text; null where the report has none
+    perplexity         exp of it
+    rate               of the last step
+    gradient_norm      of the last step, before clipping
+    tokens_per_second  since the record before
+    memory_bytes       of the process, resident; null where the system does not tell
+    planned_steps      where the run ends, as it stands
+    undone             how often training went back for a loss beyond all bounds
+"""
+
+import json
+import math
+import os
+from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.files import replace_file
 from rnnlm_cli.score.evaluate import perplexity
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
 
-REFRESH_SECONDS = 0.25
+STATUS = Path("/proc/self/statm")
 
 
-class Progress:
-    """Step, epoch, loss, validation loss and perplexity, tokens per second, time left."""
+class History:
+    """The records of a run, in memory and in their file.
 
-    def __init__(self) -> None:
-        self.on_terminal = sys.stderr.isatty()
-        self._bar: tqdm[Any] | None = None
-        self._validation = "no validation yet"
-        self._started = self._refreshed = time.monotonic()
+    Args:
+        path: the file.
+        num_kept: how many records of a file that is there are this run's.
+    """
 
-    def say(self, line: str) -> None:
-        """A line for the person at the terminal, above the bar."""
-        if self._bar is None:
-            print(line, file=sys.stderr, flush=True)
-        else:
-            self._bar.write(line, file=sys.stderr)
+    def __init__(self, path: Path, num_kept: int = 0) -> None:
+        self.path = path
+        self.records = _first_records(path, num_kept) if num_kept else []
+        self._whole = False  # whether the file holds all of them
 
-    def start(self, plan: Plan) -> None:
-        """Training begins."""
-        self._started = time.monotonic()
-        if self.on_terminal:
-            self._bar = tqdm(
-                total=plan.total_steps,
-                unit="step",
-                dynamic_ncols=True,
-                bar_format="{percentage:3.0f}% {n_fmt}/{total_fmt} {bar:8} {desc} {remaining} left",
-            )
+    def add(
+        self, plan: Plan, state: TrainState, *, seconds: float, rate: float,
+        valid_nats: float | None,
+    ) -> None:
+        """A report was made. Raises: ModelFileError where it cannot be written; it is kept."""
+        before = self.records[-1] if self.records else {"tokens": 0, "seconds": 0.0}
+        tokens = state.step * plan.tokens_per_step
+        passed = max(seconds - before["seconds"], 1e-9)
+        figures = {
+            "step": state.step,
+            "seconds": round(seconds, 3),
+            "tokens": tokens,
+            "loss": state.loss,
+            "valid_nats": valid_nats,
+            "perplexity": None if valid_nats is None else perplexity(valid_nats),
+            "rate": rate,
+            "gradient_norm": state.gradient_norm,
+            "tokens_per_second": round((tokens - before["tokens"]) / passed, 1),
+            "memory_bytes": _resident_memory(),
+            "planned_steps": plan.total_steps,
+            "undone": state.num_undone,
+        }
+        self.records.append({name: _finite(value) for name, value in figures.items()})
+        self._write()
 
-    def step(self, plan: Plan, state: TrainState) -> None:
-        """A step was taken."""
-        now = time.monotonic()
-        if self._bar is None or now - self._refreshed < REFRESH_SECONDS:
+    def _write(self) -> None:
+        if not self._whole:  # a new run, one that goes on, or a disk that was full
+            replace_file(self.path, b"".join(_line(record) for record in self.records))
+            self._whole = True
             return
-        self._refreshed = now
-        self._bar.total, self._bar.n = plan.total_steps, state.step
-        self._bar.set_description_str(f"{self._figures(plan, state)}", refresh=False)
-        self._bar.refresh()
+        try:
+            with self.path.open("ab") as file:
+                file.write(_line(self.records[-1]))
+        except OSError as error:
+            self._whole = False
+            raise ModelFileError(
+                f"{self.path}: cannot be written ({error.strerror}); room on the disk is needed"
+            ) from None
 
-    def validated(self, plan: Plan, state: TrainState, nats: float) -> None:
-        """A validation was taken."""
-        self._validation = f"valid {nats:.4f} (ppl {perplexity(nats):.4g})"
-        if self._bar is None:
-            self.say(f"step {state.step}/{plan.total_steps}  {self._figures(plan, state)}")
-        else:
-            self._refreshed = 0.0
-            self.step(plan, state)
 
-    def stop(self) -> None:
-        """Training is over: the bar goes."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
 
-    def _figures(self, plan: Plan, state: TrainState) -> str:
-        seconds = max(time.monotonic() - self._started, 1e-9)
-        speed = state.step * plan.tokens_per_step / seconds
-        figures = (
-            f"epoch {state.position.epoch + 1}  loss {state.loss:.4f}  {self._validation}  "
-            f"{speed:,.0f} tokens/s"
-        )
-        if self._bar is None:
-            left = seconds / max(state.step, 1) * (plan.total_steps - state.step)
-            figures += f"  {left:.0f} s left"
-        return figures
+
+def _finite(value: float | None) -> float | None:
+    """JSON has no infinity."""
+    return value if value is None or math.isfinite(value) else None
+
+
+def _first_records(path: Path, num_kept: int) -> list[dict[str, Any]]:
+    """As many of them as are there: a history that is lost or damaged does not stop a run."""
+    records: list[dict[str, Any]] = []
+    try:
+        for line in path.read_text("utf-8").splitlines()[:num_kept]:
+            record = json.loads(line)
+            if not isinstance(record, dict) or not {"tokens", "seconds"} <= set(record):
+                break
+            records.append(record)
+    except (OSError, ValueError):
+        pass
+    return records
+
+
+def _resident_memory() -> int | None:
+    try:
+        pages = int(STATUS.read_text("ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: finish the step, then stop."""
+"""Ctrl-C, SIGTERM and a terminal that closes: finish the step, then stop."""
 
 import signal
 from types import FrameType, TracebackType
@@ -8,7 +8,9 @@ from typing import Any, Self
 class Interrupt:
     """Within the block, a first signal is only noted in `signum`; a second one acts as usual."""
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+    SIGNALS = tuple(
+        getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+    )
 
     def __init__(self) -> None:
         self.signum: int | None = None

@@ -1,7 +1,8 @@
 """Truncated backpropagation through time (Williams & Peng 1990), on one page."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from rnnlm_cli.config import TrainConfig
 from rnnlm_cli.errors import RnnlmError
@@ -9,83 +10,107 @@ from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.nn.randomness import generator
 from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.train.optimizer import Optimizer, clip_gradients, make_optimizers
-from rnnlm_cli.train.schedule import Plan, learning_rate
+from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.windows import TrainingRows
 
-MOST_SKIPPED = 20  # steps in a row
+TAMING_CLIP = 1.0  # of gradients that were not clipped and went beyond all bounds
+MOST_UNDONE = 5  # times: to 1/2 of the rate, 1/4 of that, 1/8 of that, ...
 
 
-def train_step(
-    network: RecurrentNetwork,
-    optimizers: Sequence[Optimizer],
-    rows: TrainingRows,
-    classes: ClassSampler | None,
-    config: TrainConfig,
-    state: TrainState,
-    rate: float,
-) -> None:
-    """Read one window, go back through it, and change the weights.
+@dataclass
+class Learner:
+    """A network, the windows it learns from, and what changes its weights."""
+
+    network: RecurrentNetwork
+    rows: TrainingRows
+    classes: ClassSampler | None  # what the softmax is estimated from; None takes it in full
+    config: TrainConfig
+    optimizers: list[Optimizer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with fresh averages of the gradients."""
+        sparse = self.classes is not None
+        self.optimizers = make_optimizers(self.network, self.config, sparse=sparse)
+
+
+def train_step(learner: Learner, state: TrainState, rate: float) -> bool:
+    """Read some windows, go back through each, and change the weights once.
 
     The state is carried to the next window but the gradient is not.
+
+    Returns: False, the weights untouched, where loss or gradient is not finite.
     """
-    window, state.position = rows.window(state.position, state.step)
-    inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
-    loss, network_state = network.loss(
-        inputs_TB, targets_TB, state.network_state, resets_TB,
-        dropout_generator=generator(config.seed, "dropout", state.step),
-        draw=None if classes is None else classes.draw(
-            generator(config.seed, "classes", state.step)
-        ),
-    )
+    network, config = learner.network, learner.config
     for parameter in network.parameters():
         parameter.grad = None
-    loss.backward()
-    norm = clip_gradients(network, config.clip)
+    nats, network_state = 0.0, state.network_state
+    for number in range(state.step * config.accumulate, (state.step + 1) * config.accumulate):
+        window, state.position = learner.rows.window(state.position, number)
+        inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
+        draw = None if learner.classes is None else learner.classes.draw(
+            generator(config.seed, "classes", number)
+        )
+        loss, network_state = network.loss(
+            inputs_TB, targets_TB, network_state, resets_TB,
+            dropout_generator=generator(config.seed, "dropout", number), draw=draw,
+        )
+        (loss / config.accumulate).backward()
+        network_state = tuple(tuple(part.detach() for part in layer) for layer in network_state)
+        nats += loss.item() / config.accumulate
+    clip = config.clip or (TAMING_CLIP if state.num_undone else None)
+    state.gradient_norm = clip_gradients(network, clip)
 
     state.step += 1
-    nats = loss.item()
-    if not (math.isfinite(nats) and math.isfinite(norm)):
-        _skip(network, state)
-        return
-    for optimizer in optimizers:
+    if not (math.isfinite(nats) and math.isfinite(state.gradient_norm)):
+        return False
+    for optimizer in learner.optimizers:
         optimizer.step(rate)
-    state.network_state = tuple(tuple(part.detach() for part in layer) for layer in network_state)
-    state.num_skipped = 0
+    state.network_state = network_state
     state.loss = nats if math.isnan(state.loss) else 0.9 * state.loss + 0.1 * nats
+    return True
 
 
-def _skip(network: RecurrentNetwork, state: TrainState) -> None:
-    """Leave the weights as they are and go on from the zero state; give up after some in a row."""
-    batch_size = len(state.network_state[0][0])
-    state.network_state = network.initial_state(batch_size)
-    state.num_skipped += 1
-    if state.num_skipped == MOST_SKIPPED:
+def go_back(learner: Learner, state: TrainState) -> None:
+    """Take up the best weights so far again, and go on at a lower rate, with clipped gradients.
+
+    Raises: RnnlmError where that was done MOST_UNDONE times already.
+    """
+    if state.num_undone == MOST_UNDONE:
         raise RnnlmError(
-            f"training: loss or gradient was not finite in {MOST_SKIPPED} steps in a row, the "
-            f"last being step {state.step}; a smaller learning rate is needed. Try a lower --lr or "
-            "--clip; a model that was saved before stays"
+            f"training: loss or gradient left all bounds {MOST_UNDONE + 1} times, the last time in "
+            f"step {state.step}; a smaller learning rate is needed. Begin anew with --restart and "
+            "a lower --lr or --clip; the best model so far stays"
         )
+    state.num_undone += 1
+    state.rate_scale /= 2**state.num_undone
+    learner.network.load_state_dict(state.best_weights)
+    learner.forget()
+    batch_size = len(state.network_state[0][0])
+    state.network_state = learner.network.initial_state(batch_size)
+    state.loss = math.nan
 
 
 def fit(
-    network: RecurrentNetwork,
-    rows: TrainingRows,
-    classes: ClassSampler | None,
-    config: TrainConfig,
-    plan: Plan,
-    state: TrainState,
-    *,
-    after_step: Callable[[], None],
-    validate: Callable[[], None],
-    stops: Callable[[], bool],
+    learner: Learner, plan: Plan, state: TrainState, *,
+    after_step: Callable[[float], None], undone: Callable[[], None],
+    validate: Callable[[], None], stops: Callable[[], bool],
 ) -> None:
-    """Train until the plan ends, or until `stops` says so."""
-    optimizers = make_optimizers(network, config, sparse=classes is not None)
+    """Train until the plan ends, or until `stops` says so.
+
+    Args:
+        after_step: called when all about a step is done, with its rate.
+        undone: called when training went back.
+    """
     while state.step < plan.total_steps and not stops():
         step = state.step
-        rate = learning_rate(plan.progress(step + 1), peak=config.peak_lr)
-        train_step(network, optimizers, rows, classes, config, state, rate)
-        after_step()
+        rate = state.rate_scale * plan.rate(step, peak=learner.config.peak_lr)
+        if not train_step(learner, state, rate):
+            go_back(learner, state)
+            undone()
         if plan.validates_after(step):
             validate()
+        after_step(rate)

@@ -23,6 +23,9 @@ class Optimizer(Protocol):
     def step(self, rate: float) -> None:
         """Take one step at a learning rate."""
 
+    def state(self) -> dict[str, Tensor]:
+        """All that it keeps from step to step, by name; changing the tensors changes it."""
+
 
 class DenseAdamW:
     """AdamW by PyTorch's fused kernel: one pass over weights, gradients and both averages.
@@ -42,6 +45,14 @@ class DenseAdamW:
             {p: make(p) for group, _ in self._groups for p in group}
             for make in (torch.zeros_like, torch.zeros_like, lambda p: p.new_zeros(()))
         )
+
+    def state(self) -> dict[str, Tensor]:
+        """Both averages and the number of steps of every parameter."""
+        kinds = {"mean": self._means, "square": self._squares, "steps": self._steps}
+        return {
+            f"{kind}.{number}": tensor
+            for kind, tensors in kinds.items() for number, tensor in enumerate(tensors.values())
+        }
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
@@ -70,22 +81,30 @@ class RowAdamW:
 
     def __init__(self, tables: Sequence[Tensor], weight_decay: float) -> None:
         self._decay = weight_decay
-        self._step = 0
+        self._step = torch.zeros((), dtype=torch.int64)
         self._averages = [
             (each, torch.zeros_like(each), each.new_zeros(len(each), 1)) for each in tables
         ]
+
+    def state(self) -> dict[str, Tensor]:
+        """The number of steps; of every table its mean squares and when rows were last touched."""
+        state = {"steps": self._step}
+        for number, (_, square_VE, last_V1) in enumerate(self._averages):
+            state |= {f"square.{number}": square_VE, f"last.{number}": last_V1}
+        return state
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Take one step with the rows that the gradients name."""
         self._step += 1
+        step = int(self._step)
         _, beta = BETAS
-        correction = math.sqrt(1 - beta**self._step)
+        correction = math.sqrt(1 - beta**step)
         for table_VE, square_VE, last_V1 in self._averages:
             gradient = _gradient(table_VE).coalesce()
             ids_R, gradient_RE = gradient.indices()[0], gradient.values()
-            steps_R1 = self._step - last_V1[ids_R]
-            last_V1[ids_R] = float(self._step)
+            steps_R1 = step - last_V1[ids_R]
+            last_V1[ids_R] = float(step)
             square_RE = square_VE[ids_R].mul_(beta**steps_R1)
             square_RE.addcmul_(gradient_RE, gradient_RE, value=1 - beta)
             square_VE.index_copy_(0, ids_R, square_RE)
@@ -101,6 +120,10 @@ class SGD:
         self, decayed: Sequence[Tensor], others: Sequence[Tensor], weight_decay: float
     ) -> None:
         self._groups = [(decayed, weight_decay), (others, 0.0)]
+
+    def state(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
 
     @torch.no_grad()
     def step(self, rate: float) -> None:

@@ -1,35 +1,38 @@
 """A run from the text to the model file: what `rnnlm train` does."""
 
 import math
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from torch import Tensor
 
-from rnnlm_cli.config import ModelConfig, SampleConfig, TextConfig, TrainConfig
-from rnnlm_cli.errors import ModelFileError, RnnlmError
-from rnnlm_cli.files import keep_old
+from rnnlm_cli.config import SampleConfig
+from rnnlm_cli.errors import RnnlmError
+from rnnlm_cli.files import HISTORY, beside
 from rnnlm_cli.language_model import LanguageModel
-from rnnlm_cli.model_file import Model, save_model
-from rnnlm_cli.nn.device import memory_of
+from rnnlm_cli.model_file import Model
+from rnnlm_cli.nn.device import environment
 from rnnlm_cli.nn.model import RecurrentNetwork
-from rnnlm_cli.nn.randomness import generator
-from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.score.evaluate import Evaluation, evaluate
 from rnnlm_cli.text.stream import Corpus, Part
-from rnnlm_cli.train.budget import Budget, measure_speed
-from rnnlm_cli.train.history import Progress
+from rnnlm_cli.train.checkpoint import Checkpoint, optimizer_tensors
+from rnnlm_cli.train.history import History
 from rnnlm_cli.train.interrupt import Interrupt
-from rnnlm_cli.train.loop import fit
-from rnnlm_cli.train.schedule import Plan
-from rnnlm_cli.train.state import TrainState
-from rnnlm_cli.windows import TrainingRows, shrink
+from rnnlm_cli.train.loop import fit, go_back
+from rnnlm_cli.train.output import Output, checksum_of
+from rnnlm_cli.train.planning import More, Planned, first_plan, taken_up
+from rnnlm_cli.train.progress import Progress
+from rnnlm_cli.train.settings import Settings
+from rnnlm_cli.train.setup import make_learner
+from rnnlm_cli.train.state import TrainState, copies
 
-SAMPLED_FROM = 4000  # tokens of vocabulary
-SAMPLE_TOKENS = {"char": 160, "byte": 160, "word": 40}
+LEAST_LEAP = 0.5  # nats above the best
+WORST_START = 20.0  # nats above a guess, of a first validation: tokens can be that unexpected
+SAMPLE_TOKENS = {"char": 160, "byte": 160, "bpe": 60, "word": 40}
 
 
 @dataclass(frozen=True)
@@ -39,175 +42,243 @@ class Outcome:
     Args:
         valid: how the model that was kept does on the validation text.
         test: the same on the test text, if there is one.
-        signum: the signal that stopped the run, if one did.
+        early: whether validations that did not get better ended it.
+        signum: the signal that stopped it, if one did.
     """
 
     valid: Evaluation
     test: Evaluation | None
     step: int
     total_steps: int
+    early: bool
     signum: int | None
 
 
 class Run:
-    """One training run.
+    """One training run, from its beginning or from where it was interrupted.
 
     Args:
         corpus: what to train on.
-        text: how it became tokens.
-        model: the sizes; vocabulary size and unknown_trained are filled in from the corpus.
-        train: how to fit.
+        settings: how. The vocabulary's size and unknown_trained are those of the corpus.
         out: the model file.
         device: where the tensors go.
-        started: `time.monotonic()` when the process began: the budget's clock.
+        started: `time.monotonic()` when the process began: the clock of a run by minutes.
         progress: where to show how it goes.
+        initial: weights to begin with; None draws them.
+        checkpoint: where the run was interrupted; its tensors are used up.
+        more: minutes, epochs or steps that it is to go on for.
 
-    Raises: RnnlmError where the model cannot fit in memory, or the file cannot be written.
+    Raises: RnnlmError where the model cannot fit in memory.
     """
 
     def __init__(
-        self, corpus: Corpus, *, text: TextConfig, model: ModelConfig, train: TrainConfig,
-        out: Path, device: torch.device, started: float, progress: Progress,
+        self, corpus: Corpus, settings: Settings, *, out: Path, device: torch.device,
+        started: float, progress: Progress, initial: Mapping[str, Tensor] | None = None,
+        checkpoint: Checkpoint | None = None, more: More | None = None,
     ) -> None:
-        self.corpus, self.text, self.out, self.progress = corpus, text, out, progress
-        vocabulary = corpus.vocabulary
-        model = replace(
-            model, vocab_size=len(vocabulary), unknown_trained=vocabulary.num_unknown > 0
-        )
-        _require_memory(model, device)
-        num_tokens = len(corpus.train.tokens_N)
-        batch_size, bptt = shrink(num_tokens, batch_size=train.batch_size, bptt=train.bptt)
-        if (batch_size, bptt) != (train.batch_size, train.bptt):
-            progress.say(
-                f"note: a text of {num_tokens:,} tokens is short: training on windows of "
-                f"{bptt} steps from {batch_size} rows instead of {train.bptt} from "
-                f"{train.batch_size}"
+        self.corpus, self.settings, self.progress = corpus, settings, progress
+        self.environment = environment(device)
+        self.learner = make_learner(corpus, settings, device, initial, say=progress.say)
+        rows = self.learner.rows
+        sentences = settings.text.sentences
+        if checkpoint is None:
+            network = self.learner.network
+            self.state = TrainState(
+                network.initial_state(rows.batch_size), copies(network.state_dict())
             )
-        self.config = replace(train, batch_size=batch_size, bptt=bptt)
-        self.network = RecurrentNetwork(model, generator=generator(train.seed, "weights", 0))
-        self.network.to(device)
-        self.rows = TrainingRows(
-            corpus.train.tokens_N, batch_size=batch_size, bptt=bptt,
-            sentences=text.sentences, seed=train.seed,
+            planned = first_plan(self.learner, corpus, sentences=sentences, started=started)
+            replaced = checksum_of(out)
+        else:
+            self.state = checkpoint.state
+            self._take_up(checkpoint, device)
+            planned = taken_up(checkpoint, self.learner, corpus, more or {}, started=started)
+            replaced = checkpoint.replaced
+        self.planned: Planned = planned
+        self.plan = planned.plan
+        self._started = started
+        self.output = Output(
+            out, progress, save_every=60 * settings.train.save_every, replaced=replaced
         )
-        if self.rows.rule.anywhere:
-            progress.say(
-                "note: the text has few line ends, so the state is reset anywhere in it, "
-                "every 1000 tokens on average"
-            )
-        self.state = TrainState(self.network.initial_state(batch_size))
-        self.classes = self._classes()
-        minutes = self.config.budget_minutes
-        self.budget = None if minutes is None else Budget(minutes, started)
-        self.final_tokens: tuple[int | None, int | None] = (None, None)
-        self.plan = self._plan()
-        self._first_save = True
+        self.history = History(beside(out, HISTORY), checkpoint.records if checkpoint else 0)
+        self._valid_nats: float | None = None  # of this step, if it was validated
+        self._num_validations = 0
+
+    @property
+    def network(self) -> RecurrentNetwork:
+        """What is trained."""
+        return self.learner.network
+
+    def seconds(self) -> float:
+        """How long the run has taken, what came before an interruption included."""
+        return self.planned.seconds + time.monotonic() - self._started
 
     def train(self) -> Outcome:
         """Fit, keep the best model in the file, and evaluate it once in full at the end."""
-        validations = 0
-
-        def validate() -> None:
-            nonlocal validations
-            self._validate()
-            validations += 1
-            every = self.config.sample_every
-            if self.progress.on_terminal and every and validations % every == 0:
-                self.progress.say(f"--- step {self.state.step:,} writes:\n{self._sample()}")
-            if self.budget is not None:
-                self.budget.correct(self.plan, self.state.step)
-
+        state = self.state
         with Interrupt() as interrupt:
-            self.progress.start(self.plan)
+            if self.planned.budget is not None:
+                self.planned.budget.begin(self.plan, state.step)
+            self._save_state()
+            self.progress.start(self.plan, state.step)
             try:
                 fit(
-                    self.network, self.rows, self.classes, self.config, self.plan, self.state,
-                    after_step=lambda: self.progress.step(self.plan, self.state),
-                    validate=validate,
-                    stops=interrupt.came,
+                    self.learner, self.plan, state, after_step=self._after_step,
+                    undone=self._say_undone, validate=self._validate,
+                    stops=lambda: interrupt.came() or self._is_out_of_patience(),
                 )
-                if interrupt.came() and not self.state.best_step:  # none was taken yet
-                    self._validate()
             finally:
                 self.progress.stop()
-            if not self.state.best_step:
+            stopped = interrupt.came()
+            if stopped:  # first of all: a second signal would not wait
+                self._save_state()
+            if not state.has_best:  # stopped too early, or back at its beginning
+                nats = self._evaluate(self.network, self.corpus.valid).mean
+                state.keep_best(nats, self.network)
+            if not state.has_best:
                 raise RnnlmError(
                     "training: the validation loss was never finite, so there is no model to "
-                    "keep; a smaller learning rate is needed. Try a lower --lr or --clip"
+                    "keep; a smaller learning rate is needed. Begin anew with --restart and a "
+                    "lower --lr or --clip"
                 )
-            self.network.load_state_dict(self.state.best_weights)
-            valid_tokens, test_tokens = self.final_tokens
-            if interrupt.came():
-                valid_tokens = self.plan.validated_tokens
-            valid, test = self._evaluate(self.corpus.valid, valid_tokens), None
-            if self.corpus.test is not None and not interrupt.came():
-                test = self._evaluate(self.corpus.test, test_tokens)
-            self._save(valid, test)
-        return Outcome(valid, test, self.state.step, self.plan.total_steps, interrupt.signum)
+            outcome = self._finish(interrupt, stopped)
+        return outcome
 
-    def _classes(self) -> ClassSampler | None:
-        """What the softmax is estimated from in training; None where it is taken in full."""
-        vocab_size = len(self.corpus.vocabulary)
-        wanted = self.config.softmax
-        if wanted is None:
-            large = vocab_size >= SAMPLED_FROM and self.network.device.type == "cpu"
-            wanted = "sampled" if large else "full"
-        if wanted == "full":
-            return None
-        counts_V = np.bincount(self.corpus.train.tokens_N, minlength=vocab_size)
-        return ClassSampler(
-            torch.from_numpy(counts_V), self.config.num_sampled,
-            unknown=self.network.config.unknown_trained,
+    def _finish(self, interrupt: Interrupt, stopped: bool) -> Outcome:
+        """Evaluate the best model in full, and write all files for the last time."""
+        best, test = self._best_network(), None
+        if stopped:
+            valid = self._evaluate(best, self.corpus.valid)
+        else:
+            valid_tokens, test_tokens = self.planned.final_tokens
+            valid = self._evaluate(best, self.corpus.valid, valid_tokens)
+            if self.corpus.test is not None:
+                test = self._evaluate(best, self.corpus.test, test_tokens)
+        self.output.save_last(self._model(best, self._summary(valid, test)))
+        if not stopped:
+            self._save_state(finished=True)
+        self.output.draw(self.history)
+        return Outcome(
+            valid, test, self.state.step, self.plan.total_steps,
+            early=self._is_out_of_patience() and not stopped,
+            signum=interrupt.signum if stopped else None,
         )
 
-    def _plan(self) -> Plan:
-        tokens_per_step = self.config.batch_size * self.config.bptt
-        if self.config.steps is not None:
-            return Plan(self.config.steps, tokens_per_step)
-        if self.config.epochs is not None:
-            steps = sum(self.rows.num_windows(epoch) for epoch in range(self.config.epochs))
-            return Plan(steps, tokens_per_step)
-        assert self.budget is not None
-        speed = measure_speed(
-            self.network, self.rows, self.classes, self.corpus, self.config,
-            sentences=self.text.sentences, budget_seconds=self.budget.seconds,
+    def _take_up(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        """Put the checkpoint's tensors where they belong."""
+        self.network.load_state_dict(checkpoint.weights)
+        for name, tensor in optimizer_tensors(self.learner.optimizers).items():
+            tensor.copy_(checkpoint.optimizers[name])
+        state = self.state
+        state.best_weights = {name: each.to(device) for name, each in state.best_weights.items()}
+        state.network_state = tuple(
+            tuple(part.to(device) for part in layer) for layer in state.network_state
         )
-        self.final_tokens = self.budget.final_tokens(self.corpus, speed)
-        return self.budget.plan(
-            speed, tokens_per_step=tokens_per_step, final_tokens=sum(self.final_tokens)
-        )
+        if checkpoint.finished:
+            state.since_best = 0
+        changed = [
+            f"{name} {was}, now {self.environment.get(name)}"
+            for name, was in checkpoint.environment.items()
+            if self.environment.get(name) != was
+        ]
+        if changed:
+            self.progress.say(
+                f"note: the run began with {', '.join(changed)}: it goes on, but its last digits "
+                "can differ from those of a run that was never interrupted"
+            )
+
+    def _after_step(self, rate: float) -> None:
+        """Show, report and save what the step has brought."""
+        state = self.state
+        self.progress.step(self.plan, state)
+        if self.plan.reports_after(state.step - 1):
+            self.output.report(lambda: self.history.add(
+                self.plan, state, seconds=self.seconds(), rate=rate, valid_nats=self._valid_nats
+            ))
+        self._valid_nats = None
+        if self.output.state_is_due():
+            self._save_state()
 
     def _validate(self) -> None:
         """Validate on the fixed part; keep the model, in memory and in the file, if it is best."""
-        valid = self._evaluate(self.corpus.valid, self.plan.validated_tokens)
-        if self.state.keep_best(valid.mean, self.network):
-            try:
-                self._save(valid, None)
-            except ModelFileError as error:
-                self.progress.say(f"rnnlm: warning: {error}; training goes on")
-        self.progress.validated(self.plan, self.state, valid.mean)
+        state = self.state
+        nats = self._evaluate(self.network, self.corpus.valid).mean
+        self._valid_nats = nats
+        leapt = self._has_leapt(nats)
+        if state.keep_best(math.nan if leapt else nats, self.network):
+            self._save_best()
+        self.progress.validated(self.plan, state, nats)
+        if leapt:
+            go_back(self.learner, state)
+            self._say_undone()
+        self._num_validations += 1
+        every = self.settings.train.sample_every
+        if self.progress.on_terminal and every and self._num_validations % every == 0:
+            self.progress.say(f"--- step {state.step:,} writes:\n{self._sample()}")
+        if self.planned.budget is not None:
+            self.planned.budget.correct(self.plan, state.step)
 
-    def _evaluate(self, part: Part, most_tokens: int | None) -> Evaluation:
-        """How the network, as it is, does on a part, or on about so many of its tokens."""
+    def _has_leapt(self, nats: float) -> bool:
+        """Whether a loss is half way back to that of a guess: a rate too high, not overfitting."""
+        best, guess = self.state.best_nats, math.log(self.network.config.vocab_size)
+        most = max((best + guess) / 2, best + LEAST_LEAP)
+        if not self.state.has_best:
+            most = guess + WORST_START
+        return not nats <= most  # nor where it is no number
+
+    def _is_out_of_patience(self) -> bool:
+        patience = self.settings.train.patience
+        return patience is not None and self.state.since_best >= patience
+
+    def _say_undone(self) -> None:
+        state = self.state
+        back = f"step {state.best_step:,}" if state.best_step else "its beginning"
+        self.progress.say(
+            f"note: at step {state.step:,} the loss left all bounds; training goes on from "
+            f"{back} with {state.rate_scale:g} of the learning rate"
+        )
+
+    def _evaluate(
+        self, network: RecurrentNetwork, part: Part, most_tokens: int | None = None
+    ) -> Evaluation:
+        """How a network does on so many tokens of a part; None: as many as every validation."""
         return evaluate(
-            self.network, part.tokens_N, sentences=self.text.sentences, most_tokens=most_tokens
+            network, part.tokens_N, sentences=self.settings.text.sentences,
+            most_tokens=most_tokens or self.plan.validated_tokens,
         )
 
-    def _save(self, valid: Evaluation, test: Evaluation | None) -> None:
-        if self._first_save:
-            old = keep_old(self.out)
-            if old is not None:
-                self.progress.say(f"note: the model that was {self.out} is now {old}")
-            self._first_save = False
-        save_model(self.out, self._model(self._summary(valid, test)))
+    def _save_state(self, *, finished: bool = False) -> None:
+        if self.output.model_is_missing:
+            self._save_best()
+        budget = self.planned.budget
+        self.output.save_state(Checkpoint(
+            settings=self.settings, key=self.corpus.key, files=self.corpus.files,
+            vocabulary=self.corpus.vocabulary, plan=self.plan, state=self.state,
+            weights=self.network.state_dict(),
+            optimizers=optimizer_tensors(self.learner.optimizers),
+            sampled=self.learner.classes is not None,
+            budget=None if budget is None else budget.seconds,
+            reserve=0.0 if budget is None else budget.reserve,
+            final_tokens=self.planned.final_tokens, seconds=self.seconds(),
+            records=len(self.history.records), finished=finished,
+            replaced=self.output.replaced, environment=self.environment,
+        ))
 
-    def _model(self, summary: Mapping[str, Any]) -> Model:
-        return Model(
-            self.network, self.corpus.vocabulary, self.text.sentences, self.text.codec, summary
-        )
+    def _save_best(self) -> None:
+        best = Evaluation(self.state.best_nats, 1, 1, 0, 0.0)
+        self.output.save_best(self._model(self._best_network(), self._summary(best, None)))
+
+    def _best_network(self) -> RecurrentNetwork:
+        with torch.device("meta"):
+            network = RecurrentNetwork(self.network.config)
+        network.load_state_dict(self.state.best_weights, assign=True)
+        return network
+
+    def _model(self, network: RecurrentNetwork, summary: Mapping[str, Any]) -> Model:
+        text = self.settings.text
+        return Model(network, self.corpus.vocabulary, text.sentences, text.codec, summary)
 
     def _summary(self, valid: Evaluation, test: Evaluation | None) -> dict[str, Any]:
-        config = self.config
+        config = self.learner.config
         return {
             "steps": self.state.best_step,
             "tokens": self.state.best_step * self.plan.tokens_per_step,
@@ -215,6 +286,7 @@ class Run:
             "corpus_tokens": len(self.corpus.train.tokens_N),
             "bptt": config.bptt,
             "batch_size": config.batch_size,
+            "accumulate": config.accumulate,
             "optimizer": config.optimizer,
             "lr": config.peak_lr,
             "weight_decay": config.decay,
@@ -225,9 +297,10 @@ class Run:
         }
 
     def _sample(self) -> str:
-        model = LanguageModel(self._model({}))
+        model = LanguageModel(self._model(self.network, {}))
         config = SampleConfig(
-            num_tokens=SAMPLE_TOKENS[self.text.level], seed=self.config.seed + self.state.step
+            num_tokens=SAMPLE_TOKENS[self.settings.text.level],
+            seed=self.settings.train.seed + self.state.step,
         )
         return "".join(piece for (piece,) in model.generate(config)).strip("\n")
 
@@ -235,15 +308,3 @@ class Run:
 def _if_finite(nats: float) -> float | None:
     """JSON, which model files are described in, has no infinity."""
     return nats if math.isfinite(nats) else None
-
-
-def _require_memory(config: ModelConfig, device: torch.device) -> None:
-    """Weights, gradients and two moments of the optimizer must fit."""
-    with torch.device("meta"):
-        needed = 16 * RecurrentNetwork(config).num_parameters
-    available = memory_of(device)
-    if available is not None and needed > available:
-        raise RnnlmError(
-            f"--hidden-size: a model of {needed // 16:,} parameters needs {needed / 1e9:,.0f} GB "
-            f"to train; {device} has {available / 1e9:,.0f} GB. Choose smaller sizes"
-        )

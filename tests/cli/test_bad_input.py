@@ -1,6 +1,7 @@
 """What bad input gets: one line on stderr, an exit code, nothing lost, no half-written file."""
 
 import errno
+import gzip
 import os
 import pickle
 import struct
@@ -27,6 +28,8 @@ def folder(model_path, tmp_path):
         "short.txt": b"too short",
         "line.txt": b"one line only " * 30,
         "latin.txt": TEXT.encode() + b"caf\xe9\n",
+        "cut.txt.gz": gzip.compress(TEXT.encode())[:-20],
+        "text.txt.xz": TEXT.encode(),
         "binary.bin": bytes(range(256)) * 4,
         "nul.txt": TEXT.encode() + b"\0",
         "utf16.txt": TEXT.encode("utf-16-le"),
@@ -50,16 +53,21 @@ def folder(model_path, tmp_path):
 USAGE, FAULT = 2, 1
 BAD = [
     # no command, no argument, unknown ones
-    (["train"], USAGE, "Missing argument 'TEXT'"),
+    (["train"], USAGE, "TEXT: nothing given"),
     (["tarin", "text.txt"], USAGE, "No such command"),
     (["train", "text.txt", "--hiden-size", "3"], USAGE, "No such option"),
-    (["train", "text.txt", "more.txt"], USAGE, "unexpected extra argument"),
+    (["score", "-m", "a", "--unexpected"], USAGE, "No such option"),
     (["train", "text.txt", "--layers", "two"], USAGE, "should be a valid integer"),
     # the text
     (["train", "none.txt"], FAULT, "none.txt: no such file"),
     (["train", "empty.txt"], FAULT, "empty.txt: is empty"),
     (["train", "short.txt"], FAULT, "holds 8 tokens"),
-    (["train", "folder"], FAULT, "folder: is a folder"),
+    (["train", "text.txt", "more.txt"], FAULT, "more.txt: no such file"),
+    (["train", "folder"], FAULT, "folder: is a folder without a text file"),
+    (["train", "*.text"], FAULT, "*.text: no file fits this pattern"),
+    (["train", "-", "-"], FAULT, "stands for stdin, which can be read once"),
+    (["train", "cut.txt.gz"], FAULT, "cut.txt.gz: cannot be unpacked"),
+    (["train", "text.txt.xz"], FAULT, "text.txt.xz: cannot be unpacked"),
     (["train", "latin.txt"], FAULT, f"latin.txt: byte {len(TEXT) + 3} is not utf-8"),
     (["train", "binary.bin"], FAULT, "byte 128 is not utf-8"),
     (["train", "nul.txt"], FAULT, "NUL"),
@@ -68,7 +76,7 @@ BAD = [
     (["train", "text.txt", "--valid", "empty.txt"], FAULT, "empty.txt: holds no tokens"),
     (["train", "text.txt", "--test", "empty.txt"], FAULT, "empty.txt: holds no tokens"),
     (["train", "text.txt", "--encoding", "klingon"], USAGE, "--encoding: 'klingon'"),
-    (["train", "a\0b"], USAGE, "null"),
+    (["train", "a\0b"], FAULT, "null"),
     # sizes
     (["train", "text.txt", "--hidden-size", "0"], USAGE, "--hidden-size: '0'"),
     (["train", "text.txt", "--hidden-size", "-5"], USAGE, "--hidden-size: '-5'"),

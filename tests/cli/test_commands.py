@@ -196,11 +196,15 @@ OPTIONS = {
     "train": """--out --level --text --min-count --vocab-size --encoding --cell --nonlinearity
         --layers --embedding-size --hidden-size --tied --dropout --bptt --batch-size --optimizer
         --lr --weight-decay --clip --softmax --softmax-samples --minutes --epochs --steps
-        --valid --valid-fraction --test --sample-every --seed --threads --device""",
+        --valid --valid-fraction --test --sample-every --seed --threads --device --resume
+        --restart --dry-run --init --patience --accumulate --save-every --cache-dir""",
     "score": """-m --model -f --file --closing --no-closing --tokens --document --rows
         --reset-every --batch-tokens --json --threads --device""",
     "generate": """-m --model -f --file --n --temperature --top-k --top-p --prompt --seed
         --samples --unk --no-echo --json --device""",
+    "plot": "-o --out --by",
+    "export": "-m --model",
+    "cache": "--clear --clear-all --cache-dir",
     "bench": "-m --model --quick --json --threads --device",
 }
 

@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from rnnlm_cli.config import ModelConfig
 from rnnlm_cli.nn import RecurrentLayer, products
 from rnnlm_cli.nn.cells import CELLS
+from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.nn.unroll import run_window
 
 T, B, E, H = 6, 3, 4, 5
@@ -216,6 +218,10 @@ def test_lstm_forget_gate_opens_at_one_and_relu_starts_from_the_identity():
     lstm, relu = RecurrentLayer("lstm", E, H), RecurrentLayer("elman_relu", E, H)
     assert_close(lstm.bias_ih + lstm.bias_hh, torch.tensor([0.0, 1, 0, 0]).repeat_interleave(H))
     assert_close(relu.weight_hh.detach(), torch.eye(H))
+    config = {"vocab_size": 7, "embedding_size": E, "hidden_size": H, "cell": "elman_relu"}
+    stack = RecurrentNetwork(ModelConfig(num_layers=2, **config))  # where sums would be summed
+    for layer in stack.recurrent_layers:
+        assert_close(layer.weight_hh.detach(), torch.eye(H) / 2)
 
 
 @pytest.mark.parametrize("cell", ["elman_tanh", "gru", "lstm"])

@@ -8,6 +8,8 @@ from rnnlm_cli.text.stream import Corpus, Part
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.train import budget as room
 from rnnlm_cli.train.budget import Budget, Speed, measure_speed
+from rnnlm_cli.train.loop import Learner
+from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.windows import TrainingRows
 
 
@@ -25,8 +27,12 @@ def clock(monkeypatch):
 @pytest.mark.parametrize("paces", [(1.0, 1.0), (2.0, 2.0), (0.5, 0.5), (1.0, 2.5), (2.0, 0.7)])
 def test_a_run_ends_within_10_percent_whatever_the_machine_does(clock, paces):
     """The pace, against the calibrated one, in the first and in the second half of the time."""
-    budget = Budget(2.0, started=clock.now - 5)  # five seconds went before
-    plan = budget.plan(Speed(1e-4, 3e-5), tokens_per_step=1000, final_tokens=50_000)
+    budget = Budget(120, started=clock.now - 5)  # five seconds went before
+    steps = budget.steps(
+        Speed(1e-4, 3e-5), tokens_per_step=1000, final_tokens=50_000, last_words=0.2
+    )
+    plan = Plan(steps, 1000)
+    budget.begin(plan, 0)
     assert 120 - 5 - 1.5 - 3 < plan.total_steps * 0.1 < 120 - 5 - 1.5
     step = 0
     while step < plan.total_steps:
@@ -42,24 +48,24 @@ def test_a_run_ends_within_10_percent_whatever_the_machine_does(clock, paces):
 
 def test_the_last_evaluation_takes_at_most_a_tenth_of_the_budget(clock):
     corpus = corpus_of(1_000_000)
-    valid, test = Budget(1.0, clock.now).final_tokens(corpus, Speed(1e-4, 1e-4))
+    valid, test = Budget(60, clock.now).final_tokens(corpus, Speed(1e-4, 1e-4))
     assert (valid, test) == (60_000, 2048)  # 6 s of 60; no test text
-    assert Budget(60.0, clock.now).final_tokens(corpus, Speed(1e-4, 1e-4))[0] == 1_000_000
+    assert Budget(3600, clock.now).final_tokens(corpus, Speed(1e-4, 1e-4))[0] == 1_000_000
 
 
 def corpus_of(size):
     tokens_N = (np.arange(size) % 6 + 1).astype(np.int32)
     vocabulary = Vocabulary("char", ("<unk>", "\n", *"abcde"), 1)
-    return Corpus(vocabulary, Part(tokens_N, size), Part(tokens_N, size), None)
+    counts_V = np.bincount(tokens_N, minlength=7)
+    return Corpus(vocabulary, Part(tokens_N, size), Part(tokens_N, size), None, counts_V)
 
 
 def test_the_calibration_leaves_the_network_untouched(make_network):
     network, corpus = make_network(), corpus_of(500)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     rows = TrainingRows(corpus.train.tokens_N, batch_size=2, bptt=8, sentences=False, seed=1)
-    speed = measure_speed(
-        network, rows, None, corpus, TrainConfig(), sentences=False, budget_seconds=1.0
-    )
+    learner = Learner(network, rows, None, TrainConfig(accumulate=2))
+    speed = measure_speed(learner, corpus.valid, sentences=False, budget_seconds=1.0)
     assert speed.training > 0 and speed.evaluation > 0
     assert all(parameter.grad is None for parameter in network.parameters())
     for name, tensor in network.state_dict().items():

@@ -1,6 +1,5 @@
 """Whole runs: a source of known entropy, same seed same bytes, Ctrl-C, a full disk."""
 
-import errno
 import json
 import math
 import os
@@ -14,16 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from rnnlm_cli import files
 from rnnlm_cli.config import TrainConfig
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.score.evaluate import Evaluation
 from rnnlm_cli.train import loop
 from rnnlm_cli.train.interrupt import Interrupt
-from rnnlm_cli.train.loop import train_step
-from rnnlm_cli.train.optimizer import make_optimizers
-from rnnlm_cli.train.state import TrainState
+from rnnlm_cli.train.loop import Learner, go_back, train_step
+from rnnlm_cli.train.state import TrainState, copies
 from rnnlm_cli.windows import TrainingRows
 
 SMALL = ("--hidden-size", 24, "--embedding-size", 8, "--batch-size", 8, "--bptt", 16)
@@ -123,12 +120,23 @@ def test_the_best_model_is_what_the_file_holds(text, run, monkeypatch):
     assert not torch.equal(kept.network.embedding, seen[2]["embedding"])
 
 
+def test_a_first_validation_far_worse_than_a_guess_is_not_kept(text, run, monkeypatch):
+    figures = iter([1e6, 2.0, 2.1, 2.2])
+    monkeypatch.setattr(
+        "rnnlm_cli.train.run.evaluate", lambda *_, **__: Evaluation(next(figures), 1, 1, 0, 0.0)
+    )
+    monkeypatch.setattr("rnnlm_cli.train.schedule.FEWEST_VALIDATED", 1)
+    code, _, err = run("train", text, *SMALL, "--steps", 3)
+    assert code == 0 and err.count("left all bounds") == 1
+    assert LanguageModel.load("model.rnnlm").training["steps"] == 2
+
+
 def test_a_model_whose_loss_is_not_finite_is_not_kept(text, run, monkeypatch):
     monkeypatch.setattr(
         "rnnlm_cli.train.run.evaluate", lambda *_, **__: Evaluation(math.nan, 1, 1, 0, 0.0)
     )
     code, _, err = run("train", text, *SMALL, "--steps", 3)
-    assert code == 1 and "never finite" in err and os.listdir() == ["text"]
+    assert code == 1 and "never finite" in err and not Path("model.rnnlm").exists()
 
 
 def test_a_model_that_explodes_on_some_text_is_kept_without_that_figure(text, run, monkeypatch):
@@ -179,10 +187,10 @@ def test_a_signal_finishes_the_step_and_keeps_the_best(text, run, monkeypatch, s
     taken = []
 
     def step_then_signal(*arguments):
-        train_step(*arguments)
-        taken.append(1)
+        taken.append(train_step(*arguments))
         if len(taken) == 3:
             os.kill(os.getpid(), signum)
+        return True
 
     monkeypatch.setattr(loop, "train_step", step_then_signal)
     usual = signal.getsignal(signum)
@@ -193,40 +201,46 @@ def test_a_signal_finishes_the_step_and_keeps_the_best(text, run, monkeypatch, s
     assert signal.getsignal(signum) == usual
 
 
-def test_a_full_disk_is_a_warning_on_the_way_and_an_error_at_the_end(text, run, monkeypatch):
-    def fail(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    def full_after_the_probe(*arguments):
-        monkeypatch.setattr(files.os, "fsync", fail)
-        return train_step(*arguments)
-
-    monkeypatch.setattr(loop, "train_step", full_after_the_probe)
-    code, _, err = run("train", text, *SMALL, "--steps", 2)
-    assert code == 1
-    assert "warning" in err and "No space left" in err.splitlines()[-1]
-    assert os.listdir() == ["text"]
+def make_learner(network, size=64, **settings):
+    tokens_N = np.arange(size, dtype=np.int32) % 7
+    config = TrainConfig(batch_size=2, bptt=4, **settings)
+    rows = TrainingRows(tokens_N, batch_size=2, bptt=4, sentences=False, seed=1)
+    learner = Learner(network, rows, None, config)
+    return learner, TrainState(network.initial_state(2), copies(network.state_dict()))
 
 
-def test_steps_that_are_not_finite_are_not_taken_and_end_in_an_error(make_network):
+def test_steps_that_are_not_finite_are_not_taken_and_lower_the_rate_at_most_a_few_times(
+    make_network,
+):
     network = make_network()
-    rows = TrainingRows(
-        np.full(64, 2, np.int32), batch_size=2, bptt=4, sentences=False, seed=1
-    )
-    state = TrainState(network.initial_state(2))
-    config = TrainConfig()
-    optimizers = make_optimizers(network, config, sparse=False)
-    with torch.no_grad():
-        network.output_bias[3] = math.nan
+    learner, state = make_learner(network)
     before = network.embedding.detach().clone()
-    with pytest.raises(RnnlmError, match="not finite"):
-        for _ in range(loop.MOST_SKIPPED):
-            train_step(network, optimizers, rows, None, config, state, 0.1)
-    assert torch.equal(network.embedding, before)
-    with torch.no_grad():
-        network.output_bias[3] = 0
-    train_step(network, optimizers, rows, None, config, state, 0.1)
-    assert state.num_skipped == 0 and not torch.equal(network.embedding, before)
+    for scale in (1 / 2, 1 / 8, 1 / 64, 1 / 1024, 1 / 32768):
+        with torch.no_grad():
+            network.output_bias[3] = math.nan
+        assert not train_step(learner, state, 0.1)
+        go_back(learner, state)
+        assert torch.equal(network.embedding, before) and network.output_bias.isfinite().all()
+        assert state.rate_scale == scale
+    with pytest.raises(RnnlmError, match="left all bounds 6 times"):
+        go_back(learner, state)
+    assert train_step(learner, state, 0.1) and not torch.equal(network.embedding, before)
+
+
+def test_training_goes_on_after_a_loss_that_leaps_and_ends_in_a_sound_model(text, run, monkeypatch):
+    """The weights of a validated model blown up once: the best ones so far are taken up again."""
+    def leap_once(learner, state, rate):
+        taken = train_step(learner, state, rate)
+        if state.step == 30:
+            with torch.no_grad():
+                learner.network.output_weight.mul_(1000)
+        return taken
+
+    monkeypatch.setattr("rnnlm_cli.train.schedule.FEWEST_VALIDATED", 64)
+    monkeypatch.setattr(loop, "train_step", leap_once)
+    code, _, err = run("train", text, *SMALL, "--steps", 100)
+    assert code == 0 and err.count("left all bounds") == 1 and "0.5 of the learning rate" in err
+    assert LanguageModel.load("model.rnnlm").training["valid_nats"] < 2
 
 
 def test_a_second_signal_acts_as_usual():
@@ -237,7 +251,7 @@ def test_a_second_signal_acts_as_usual():
 
 
 def test_a_budget_of_minutes_ends_a_run_that_would_go_on(text, run, monkeypatch):
-    monkeypatch.setattr("rnnlm_cli.cli.train.STARTED", time.monotonic())
+    monkeypatch.setattr("rnnlm_cli.cli.beginning.STARTED", time.monotonic())
     code, _, err = run("train", text, *SMALL, "--minutes", 0.05)
     steps = LanguageModel.load("model.rnnlm").training["planned_steps"]
     assert code == 0 and steps >= 1 and f"/{steps}" in err
@@ -252,13 +266,24 @@ def test_a_short_text_shrinks_the_window_and_says_so(text, run):
 def test_a_clipped_step_is_as_long_as_clip_times_rate(make_network, rate):
     """With plain SGD, which has no scale of its own."""
     network = make_network()
-    rows = TrainingRows(
-        np.arange(64, dtype=np.int32) % 7, batch_size=2, bptt=4, sentences=False, seed=1
-    )
-    config = TrainConfig(optimizer="sgd", clip=0.01, weight_decay=0.0)
+    learner, state = make_learner(network, optimizer="sgd", clip=0.01, weight_decay=0.0)
     before = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
-    state = TrainState(network.initial_state(2))
-    optimizers = make_optimizers(network, config, sparse=False)
-    train_step(network, optimizers, rows, None, config, state, rate)
+    train_step(learner, state, rate)
     after = torch.nn.utils.parameters_to_vector(network.parameters()).detach()
     assert (after - before).norm().item() == pytest.approx(0.01 * rate, rel=1e-3)
+
+
+def test_accumulated_windows_give_the_mean_of_their_gradients(make_network, float64):
+    network = make_network()
+    whole, state = make_learner(network, size=200, optimizer="sgd", clip=None, weight_decay=0.0)
+    gradients = []
+    for _ in range(3):
+        assert train_step(whole, state, 0.0)
+        gradients.append([p.grad.clone() for p in network.parameters()])
+    parts, state = make_learner(
+        network, size=200, optimizer="sgd", clip=None, weight_decay=0.0, accumulate=3
+    )
+    assert train_step(parts, state, 0.0)
+    for parameter, *each in zip(network.parameters(), *gradients, strict=True):
+        torch.testing.assert_close(parameter.grad, sum(each) / 3)
+    assert state.step == 1 and state.position.window == 3

@@ -1,0 +1,73 @@
+"""rnnlm cache"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from rnnlm_cli.cli.options import CacheOption
+from rnnlm_cli.text.cache import ENTRY, MOST_BYTES, Cache, Entry
+
+
+def cache(
+    cache_dir: CacheOption = None,
+    clear: Annotated[bool, typer.Option(
+        "--clear", help="Delete all but what a run's state file refers to.")] = False,
+    clear_all: Annotated[bool, typer.Option(
+        "--clear-all", help="Delete all. Runs on texts from stdin cannot go on then.")] = False,
+) -> None:
+    """List the encoded texts that are kept, or delete them.
+
+    `rnnlm train` encodes a text once and keeps the result, so that it is not done again and the
+    text need not fit in memory. When there is more than 16 GB, what was not used for longest goes,
+    but for texts that a run still needs.
+    """
+    store = Cache(cache_dir)
+    entries = store.entries()
+    if clear or clear_all:
+        going = [entry for entry in entries if clear_all or not entry.runs()]
+        freed = sum(entry.num_bytes for entry in going)
+        for entry in going:
+            store.remove(entry)
+        kept = len(entries) - len(going)
+        print(
+            f"{len(going)} encoded texts deleted, {freed / 1e6:,.1f} MB freed"
+            + (f"; {kept} kept, as runs refer to them" if kept else ""),
+            file=sys.stderr,
+        )
+        return
+    total = sum(entry.num_bytes for entry in entries)
+    print(
+        f"{store.folder}: {len(entries)} encoded texts, {total / 1e6:,.1f} MB of at most "
+        f"{MOST_BYTES / 1e9:,.0f} GB",
+        file=sys.stderr,
+    )
+    for entry in entries:
+        print(_line(entry))
+
+
+def _line(entry: Entry) -> str:
+    facts = _facts(entry)
+    used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used))
+    runs = ", ".join(map(str, entry.runs())) or "-"
+    return (
+        f"{entry.key[:12]}  {entry.num_bytes / 1e6:10,.1f} MB  {facts['tokens']:>15,} tokens  "
+        f"{facts['level']:<5}  {used}  {facts['names']}  runs: {runs}"
+    )
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    try:
+        description = json.loads((entry.folder / ENTRY).read_text("ascii"))
+        names = description["names"]
+        return {
+            "tokens": sum(tokens for tokens, _ in description["parts"].values()),
+            "level": description["vocabulary"]["level"],
+            "names": " ".join(names[:3]) + (f" +{len(names) - 3}" if len(names) > 3 else ""),
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"tokens": 0, "level": "?", "names": "(damaged)"}
