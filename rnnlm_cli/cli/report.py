@@ -25,9 +25,12 @@ def introduce(run: Run, *, reason: str = "") -> None:
     """
     corpus, text, model = run.corpus, run.settings.text, run.network.config
     kind = "sentences" if text.sentences else "running text"
+    num_valid = len(corpus.valid.tokens_N)
+    read = run.plan.validated_tokens / num_valid
+    part = f" (about {read:.0%} of them on the way)" if read < 1 else ""
     run.progress.say(
-        f"{len(corpus.train.tokens_N):,} tokens to train on, {len(corpus.valid.tokens_N):,} to "
-        f"validate, vocabulary {len(corpus.vocabulary):,} ({text.level} level, {kind})"
+        f"{len(corpus.train.tokens_N):,} tokens to train on, {num_valid:,} to validate{part}, "
+        f"vocabulary {len(corpus.vocabulary):,} ({text.level} level, {kind})"
     )
     run.progress.say(
         f"{model.cell}, {model.num_layers} x {model.hidden_size}{reason}, dropout "

@@ -170,6 +170,20 @@ def test_byte_level_output_is_whole_utf8_with_replacements_counted(
     assert json.loads(out)["predicted_tokens"] == 3
 
 
+def test_train_says_what_part_of_the_validation_text_it_reads_on_the_way(
+    tmp_path, monkeypatch, run
+):
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text("a text to train on\n" * 100)
+    Path("long.txt").write_text("validate " * 455)  # 4096 tokens with the boundary; 2048 are read
+    Path("short.txt").write_text("validate " * 200)
+    for valid, says in (("long.txt", "to validate (about 50% of them on the way), v"),
+                        ("short.txt", "to validate, v")):
+        code, _, err = run("train", "text.txt", "--valid", valid, "--steps", "1", "--restart",
+                           "--hidden-size", "4")
+        assert code == 0 and says in err
+
+
 def test_info_says_what_the_model_is(model_path, run):
     code, out, _ = run("info")
     assert code == 0
