@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnnlm_cli.cli.options import CacheOption
-from rnnlm_cli.text.cache import ENTRY, MOST_BYTES, Cache, Entry
+
+if TYPE_CHECKING:
+    from rnnlm_cli.text.cache import Entry
 
 
 def cache(
@@ -26,6 +28,8 @@ def cache(
     text need not fit in memory. When there is more than 16 GB, what was not used for longest goes,
     but for texts that a run still needs.
     """
+    from rnnlm_cli.text.cache import MOST_BYTES, Cache
+
     store = Cache(cache_dir)
     entries = store.entries()
     if clear or clear_all:
@@ -61,6 +65,8 @@ def _line(entry: Entry) -> str:
 
 
 def _facts(entry: Entry) -> dict[str, Any]:
+    from rnnlm_cli.text.cache import ENTRY
+
     try:
         description = json.loads((entry.folder / ENTRY).read_text("ascii"))
         names = description["names"]
