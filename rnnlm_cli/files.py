@@ -10,12 +10,13 @@ from rnnlm_cli.errors import ModelFileError, RnnlmError
 
 HEAD = b'{"__metadata__":{"rnnlm"'  # how they begin, after the eight bytes of the header's size
 OLD, STATE, HISTORY, PICTURE = ".old", ".state", ".jsonl", ".png"  # what stands beside a model
-HEADS = {HISTORY: (0, b'{"'), PICTURE: (0, b"\x89PNG\r\n\x1a\n")}  # of others: where, what
+ENDINGS = ("", OLD, STATE, HISTORY, PICTURE)
+OTHER_HEADS = {HISTORY: (0, b'{"'), PICTURE: (0, b"\x89PNG\r\n\x1a\n")}  # where, what
 
 
 def beside(path: Path, ending: str) -> Path:
     """The file of a model that has this ending."""
-    return path.with_name(path.name + ending)
+    return Path(f"{path}{ending}")
 
 
 def replace_file(path: Path, *pieces: Any) -> None:
@@ -58,13 +59,10 @@ def require_writable(path: Path) -> None:
     """Raise ModelFileError now rather than after the training, if a model cannot be written."""
     if os.path.isdir(path):
         raise ModelFileError(f"{path}: is a folder; a file name is needed. Choose another --out")
-    if not os.path.isdir(path.parent):
-        raise ModelFileError(
-            f"{path}: the folder {path.parent} does not exist. Create it, or choose another --out"
-        )
-    for ending in ("", OLD, STATE, HISTORY, PICTURE):
+    require_folder(path, option="--out")
+    for ending in ENDINGS:
         each = beside(path, ending)
-        if not _is_ours_or_free(each, *HEADS.get(ending, (8, HEAD))):
+        if not is_ours_or_free(each, ending):
             kind = "a model file" if ending in ("", OLD) else "of a training run"
             raise ModelFileError(
                 f"{each}: exists and is not {kind}, so it is not overwritten. "
@@ -78,14 +76,37 @@ def require_writable(path: Path) -> None:
         raise _unwritable(path, error) from None
 
 
+def require_folder(path: Path, *, option: str) -> None:
+    """Raise ModelFileError, naming the option to change, where a file's folder does not exist."""
+    if not os.path.isdir(path.parent):
+        raise ModelFileError(
+            f"{path}: the folder {path.parent} does not exist. Create it, or choose another "
+            f"{option}"
+        )
+
+
+def is_ours_or_free(path: Path, ending: str) -> bool:
+    """Whether a path is free, or holds an empty file or one that begins as ours of this ending."""
+    if not os.path.exists(path):
+        return True
+    if not os.path.isfile(path):  # a device, a pipe
+        return False
+    begin, head = OTHER_HEADS.get(ending, (8, HEAD))
+    try:
+        with path.open("rb") as file:
+            found = file.read(64)
+    except OSError:
+        return False
+    return not found or found[begin:].startswith(head)
+
+
 def remove_leftovers(path: Path) -> None:
     """Delete what processes that were killed left unfinished of a model's files."""
-    for ending in ("", OLD, STATE, HISTORY, PICTURE):
-        name = beside(path, ending).name
-        for each in path.parent.iterdir():
-            middle = each.name.removeprefix(f".{name}.").removesuffix(".tmp")
-            if middle.isdigit() and each.name == f".{name}.{middle}.tmp":
-                each.unlink(missing_ok=True)
+    names = {f".{path.name}{ending}" for ending in ENDINGS}
+    for each in path.parent.iterdir():
+        name, _, process = each.name.removesuffix(".tmp").rpartition(".")
+        if each.suffix == ".tmp" and name in names and process.isdigit():
+            each.unlink(missing_ok=True)
 
 
 class Lock:
@@ -154,20 +175,6 @@ def _try_to_lock(file: IO[str]) -> bool:
         except OSError:
             pass
     return True
-
-
-def _is_ours_or_free(path: Path, begin: int, head: bytes) -> bool:
-    """Whether a path is free, or holds an empty file or one that has this head at `begin`."""
-    if not os.path.exists(path):
-        return True
-    if not os.path.isfile(path):  # a device, a pipe
-        return False
-    try:
-        with path.open("rb") as file:
-            found = file.read(64)
-    except OSError:
-        return False
-    return not found or found[begin:].startswith(head)
 
 
 def _temporary(path: Path) -> Path:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from rnnlm_cli import files
 from rnnlm_cli.errors import ModelFileError
-from rnnlm_cli.files import keep_old, require_writable
+from rnnlm_cli.files import keep_old, remove_leftovers, require_writable
 from rnnlm_cli.model_file import Model, load_model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
 
@@ -157,3 +157,12 @@ def test_a_file_that_is_no_model_is_never_overwritten(path, tmp_path):
     with pytest.raises(ModelFileError, match="not overwritten"):
         require_writable(tmp_path / "text")
     assert sorted(os.listdir(tmp_path)) == ["model.rnnlm", "text"]
+
+
+def test_what_killed_processes_left_goes_and_nothing_else(path):
+    left = [".model.rnnlm.1.tmp", ".model.rnnlm.state.22.tmp", ".model.rnnlm.png.3.tmp"]
+    others = ["model.rnnlm.1.tmp", ".model.rnnlm.x.tmp", ".model.rnnlm.1", ".other.rnnlm.1.tmp"]
+    for name in left + others:
+        path.with_name(name).write_bytes(b"")
+    remove_leftovers(path)
+    assert sorted(os.listdir(path.parent)) == sorted(["model.rnnlm", *others])

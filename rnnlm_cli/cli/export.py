@@ -11,6 +11,7 @@ import typer
 
 from rnnlm_cli.cli.options import DEFAULT_MODEL, ModelOption
 from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.files import require_folder
 
 if TYPE_CHECKING:
     from rnnlm_cli.config import ModelConfig
@@ -60,10 +61,7 @@ def _module(config: ModelConfig) -> str:
 
 def _require_replaceable(out: Path) -> None:
     """Raise ModelFileError where something stands that an export must not overwrite."""
-    if not os.path.isdir(out.parent):
-        raise ModelFileError(
-            f"{out}: the folder {out.parent} does not exist. Create it, or choose another OUT"
-        )
+    require_folder(out, option="OUT")
     if os.path.exists(out) and not _is_replaceable(out):
         raise ModelFileError(
             f"{out}: exists and is no file of plain weights, so it is not overwritten. "

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from rnnlm_cli.errors import RnnlmError
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from rnnlm_cli.files import HISTORY, PICTURE, beside, is_ours_or_free
 
 
 def plot(
@@ -33,20 +31,19 @@ def plot(
     from rnnlm_cli.train.picture import draw, read_history
 
     once: dict[str, Path] = {}  # even where a model and its history are both named
-    for path in map(history_of, runs):
+    for run in runs:
+        path = run if run.name.endswith(HISTORY) else beside(run, HISTORY)
         once.setdefault(os.path.abspath(path), path)
     paths = list(once.values())
     if out is None:
-        out = paths[0].with_suffix(".png") if len(paths) == 1 else Path("runs.png")
-    require_picture_or_free(out)
+        out = paths[0].with_suffix(PICTURE) if len(paths) == 1 else Path(f"runs{PICTURE}")
+    if not is_ours_or_free(out, PICTURE):
+        raise RnnlmError(
+            f"{out}: exists and is not a PNG, so it is not overwritten. Choose another --out"
+        )
     histories = [read_history(path) for path in paths]
     draw(dict(zip(shortest_names(paths), histories, strict=True)), out, by=by)
     print(f"picture: {out}", file=sys.stderr)
-
-
-def history_of(run: Path) -> Path:
-    """The history of a model file; of a history, itself."""
-    return run if str(run).endswith(".jsonl") else Path(f"{run}.jsonl")
 
 
 def shortest_names(paths: Sequence[Path]) -> list[str]:
@@ -55,22 +52,9 @@ def shortest_names(paths: Sequence[Path]) -> list[str]:
 
     def ends(path: Path) -> list[str]:
         *folders, name = path.parts
-        stem = name.removesuffix(".jsonl").removesuffix(".rnnlm") or name
+        stem = name.removesuffix(HISTORY).removesuffix(".rnnlm") or name
         longer = ["/".join([*folders[-depth:], stem]) for depth in range(1, len(folders))]
         return [stem, *longer, str(path)]
 
     taken = [each for path in whole for each in set(ends(path))]
     return [next(each for each in ends(path) if taken.count(each) == 1) for path in whole]
-
-
-def require_picture_or_free(path: Path) -> None:
-    """Raise RnnlmError unless a path is free, or holds a PNG or an empty file."""
-    if not os.path.exists(path):
-        return
-    if os.path.isfile(path):
-        with suppress(OSError), path.open("rb") as file:
-            if file.read(len(PNG_SIGNATURE)) in (b"", PNG_SIGNATURE):
-                return
-    raise RnnlmError(
-        f"{path}: exists and is not a PNG, so it is not overwritten. Choose another --out"
-    )
