@@ -61,8 +61,7 @@ def find_files(names: Sequence[str], *, any_bytes: bool = False) -> Found:
     for name in names:
         if os.path.isdir(name):
             below = sorted(_files_below(name))
-            texts = [path for path in below if not _is_ours(path)]
-            texts = [path for path in texts if any_bytes or not _is_binary(path)]
+            texts = [path for path in below if _is_text(path, any_bytes)]
             skipped += sorted(set(below) - set(texts))
             if not texts:
                 raise TextError(f"{name}: is a folder without a text file; a text is needed")
@@ -98,19 +97,16 @@ def _files_below(folder: str) -> Iterator[str]:
                 yield path
 
 
-def _is_binary(path: str) -> bool:
-    """Whether NUL bytes stand near the beginning, as git decides it; packed files pass."""
-    return not path.endswith(SUFFIXES) and b"\0" in _head(path)
+def _is_text(path: str, any_bytes: bool) -> bool:
+    """Whether a file is neither the history of a run, whatever it is called, nor binary.
 
-
-def _is_ours(path: str) -> bool:
-    """Whether a file is the history of a run, whatever it is called."""
-    return _head(path).startswith(OUR_HISTORY)
-
-
-def _head(path: str) -> bytes:
+    Binary are NUL bytes near the beginning, as git decides it; packed files pass.
+    """
     try:
         with open(path, "rb") as file:
-            return file.read(HEAD_BYTES)
+            head = file.read(HEAD_BYTES)
     except OSError:
-        return b""  # what is wrong with it is said when it is read
+        return True  # what is wrong with it is said when it is read
+    if head.startswith(OUR_HISTORY):
+        return False
+    return any_bytes or path.endswith(SUFFIXES) or b"\0" not in head
