@@ -63,7 +63,7 @@ def write(
     """
     described = dict(description) | {"format": kind.format, "version": kind.version}
     described["sha256"] = _checksum(described, arrays)
-    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: _canonical(described)}}
+    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: canonical(described)}}
     names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # keeps them aligned
     begin = 0
     for name in names:
@@ -159,7 +159,8 @@ def _arrays_in(path: Path, kind: Kind, wanted: Shapes) -> Arrays:
     return arrays
 
 
-def _canonical(description: Mapping[str, Any]) -> str:
+def canonical(description: Mapping[str, Any]) -> str:
+    """A description as JSON, the same for the same one. Raises: ValueError for NaN."""
     return json.dumps(
         description, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
@@ -167,7 +168,7 @@ def _canonical(description: Mapping[str, Any]) -> str:
 
 def _checksum(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
     unsigned = {key: value for key, value in description.items() if key != "sha256"}
-    digest = hashlib.sha256(_canonical(unsigned).encode())
+    digest = hashlib.sha256(canonical(unsigned).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\n{name} torch.{array.dtype} {list(array.shape)}\n".encode())
@@ -197,7 +198,7 @@ def _described(path: Path, kind: Kind, metadata: Mapping[str, str]) -> dict[str,
         )
     assert isinstance(description, dict)
     try:
-        _canonical(description)  # "NaN", which JSON readers let pass
+        canonical(description)  # "NaN", which JSON readers let pass
     except (ValueError, RecursionError):
         raise damaged(path, kind, "its description is not JSON") from None
     return description

@@ -27,7 +27,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,14 +37,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rnnlm_cli.config import CellName, ModelConfig
+from rnnlm_cli.container import METADATA_KEY, canonical
 from rnnlm_cli.errors import ConfigError, ModelFileError
 from rnnlm_cli.files import replace_file
-from rnnlm_cli.model_file import Model
+from rnnlm_cli.model_file import Model, config_of
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 FORMAT, VERSION = "rnnlm-weights", 1
-METADATA_KEY = "rnnlm"
 EMBEDDING, OUTPUT, OUTPUT_BIAS = "embedding.weight", "output.weight", "output.bias"
 INPUT, RECURRENT = "rnn.weight_ih_l0", "rnn.weight_hh_l0"
 TORCH_NAMES = {"embedding": EMBEDDING, "output_weight": OUTPUT, "output_bias": OUTPUT_BIAS}
@@ -86,8 +86,7 @@ def save_weights(path: str | Path, model: Model) -> None:
         "sentences": model.sentences, "encoding": model.encoding,
         "vocabulary": model.vocabulary.to_dict(),
     }
-    entry = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    replace_file(Path(path), save(tensors, {METADATA_KEY: entry}))
+    replace_file(Path(path), save(tensors, {METADATA_KEY: canonical(description)}))
 
 
 def load_weights(path: str | Path, *, nonlinearity: Nonlinearity = "tanh") -> Weights:
@@ -148,9 +147,9 @@ def _described(path: Path, entry: str) -> Weights:
                 f"{path}: is of format and version {ascii(given)[:60]}; {(FORMAT, VERSION)} is "
                 "needed. 'rnnlm export OUT -m MODEL' writes that, a newer rnnlm reads newer ones"
             )
-        config, vocabulary = ModelConfig(**data["model"]), Vocabulary.from_dict(data["vocabulary"])
-        if len(data["model"]) != len(fields(config)) or len(vocabulary) != config.vocab_size:
-            raise ValueError("model")
+        config, vocabulary = config_of(data["model"]), Vocabulary.from_dict(data["vocabulary"])
+        if len(vocabulary) != config.vocab_size:
+            raise ValueError("vocabulary")
         if not isinstance(data["encoding"], str | None):
             raise ValueError("encoding")
         return Weights(config, {}, vocabulary, bool(data["sentences"]), data["encoding"])

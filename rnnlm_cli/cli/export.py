@@ -75,7 +75,8 @@ def _is_replaceable(out: Path) -> bool:
 
     from safetensors import SafetensorError, safe_open
 
-    from rnnlm_cli.exchange import FORMAT, METADATA_KEY
+    from rnnlm_cli.container import METADATA_KEY
+    from rnnlm_cli.exchange import FORMAT
 
     if not os.path.isfile(out):  # a device, a pipe
         return False
