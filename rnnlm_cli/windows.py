@@ -14,9 +14,8 @@ same kind of windows.
 Legend: T time, B batch (rows), N stream length, L row length.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,12 +24,12 @@ from torch import Tensor
 
 from rnnlm_cli.config import BOUNDARY_ID
 from rnnlm_cli.nn.randomness import generator
+from rnnlm_cli.text.coders import Ids
+from rnnlm_cli.text.lines import line_ends, num_boundaries
 
-Ids = NDArray[np.integer[Any]]
 Bools = NDArray[np.bool_]
 
 RUNNING_RESET_EVERY = 1000  # tokens, on average
-BLOCK = 1 << 16  # tokens of a mapped stream looked at together
 ALIGNED_LEAST = 0.9  # of a row must be left, for rows to begin at sentence starts
 
 
@@ -71,10 +70,10 @@ class ResetRule:
         """
         if sentences:
             return cls(1.0, 0.0)
-        num_boundaries = sum(int((block == BOUNDARY_ID).sum()) for block in _blocks(tokens_N))
-        if num_boundaries * RUNNING_RESET_EVERY < len(tokens_N):
+        possible = num_boundaries(tokens_N)
+        if possible * RUNNING_RESET_EVERY < len(tokens_N):
             return cls(0.0, 1 / RUNNING_RESET_EVERY)
-        return cls(len(tokens_N) / num_boundaries / RUNNING_RESET_EVERY, 0.0)
+        return cls(len(tokens_N) / possible / RUNNING_RESET_EVERY, 0.0)
 
 
 class TrainingRows:
@@ -147,24 +146,9 @@ class TrainingRows:
                 starts_B, row_size = aligned_B, aligned_size
         return starts_B, row_size // self.bptt
 
-
     def _sentence_from(self, start: int) -> int:
-        """Where the first sentence begins at or after a place; where none does, the last one."""
-        if start == 0:
-            return 0
-        for at in range(start - 1, len(self.tokens_N), BLOCK):
-            found = np.flatnonzero(self.tokens_N[at : at + BLOCK] == BOUNDARY_ID)
-            if len(found):
-                return at + int(found[0]) + 1
-        for end in range(start - 1, 0, -BLOCK):
-            found = np.flatnonzero(self.tokens_N[max(0, end - BLOCK) : end] == BOUNDARY_ID)
-            if len(found):
-                return max(0, end - BLOCK) + int(found[-1]) + 1
-        return 0
-
-
-def _blocks(tokens_N: Ids) -> Iterator[Ids]:
-    return (tokens_N[begin : begin + BLOCK] for begin in range(0, len(tokens_N), BLOCK))
+        """Where the first sentence begins at or after a place: at the end where none does."""
+        return next(line_ends(self.tokens_N, start - 1), len(self.tokens_N)) if start else 0
 
 
 def shrink(num_tokens: int, *, batch_size: int, bptt: int) -> tuple[int, int]:

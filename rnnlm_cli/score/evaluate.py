@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.score.rows import DocumentRows, Rows, evaluation_window, packed_rows
+from rnnlm_cli.text.coders import Ids
 from rnnlm_cli.text.lines import lines_of
-from rnnlm_cli.windows import Bools, Ids
+from rnnlm_cli.windows import Bools
 
 Nats = NDArray[np.float64]
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from rnnlm_cli.config import BOUNDARY_ID
-from rnnlm_cli.windows import Bools, Ids, Window
+from rnnlm_cli.text.coders import Ids
+from rnnlm_cli.windows import Bools, Window
 
 
 class Stretch(NamedTuple):

@@ -1,4 +1,4 @@
-"""The lines of a token stream, and which of them stand in another one too. N: stream length."""
+"""The lines of a token stream, and which stand in another one too. N: stream, M: block length."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +12,25 @@ BLOCK = 1 << 16  # tokens of a mapped stream looked at together
 LONG: dict[Level, int] = {"char": 40, "byte": 40, "bpe": 12, "word": 8}  # tokens of a line
 
 
+def line_ends(tokens_N: Ids, begin: int = 0) -> Iterator[int]:
+    """Where the lines of a stream end, each behind its boundary, from a place on."""
+    for at in range(begin, len(tokens_N), BLOCK):
+        yield from (np.flatnonzero(tokens_N[at : at + BLOCK] == BOUNDARY_ID) + (at + 1)).tolist()
+
+
+def num_boundaries(tokens_N: Ids) -> int:
+    """How many boundaries a stream has."""
+    blocks = (tokens_N[at : at + BLOCK] for at in range(0, len(tokens_N), BLOCK))
+    return sum(int(np.count_nonzero(block_M == BOUNDARY_ID)) for block_M in blocks)
+
+
 def lines_of(tokens_N: Ids, *, every: int = 1) -> Iterator[Ids]:
     """The lines of a stream, or every so many-th of them, each with the boundary that closes it."""
     begin = number = 0
-    for at in range(0, len(tokens_N), BLOCK):
-        for end in np.flatnonzero(tokens_N[at : at + BLOCK] == BOUNDARY_ID) + (at + 1):
-            if number % every == 0:
-                yield tokens_N[begin:end]
-            begin, number = int(end), number + 1
+    for number, end in enumerate(line_ends(tokens_N), 1):
+        if (number - 1) % every == 0:
+            yield tokens_N[begin:end]
+        begin = end
     if begin < len(tokens_N) and number % every == 0:
         yield tokens_N[begin:]
 
