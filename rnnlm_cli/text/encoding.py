@@ -14,7 +14,7 @@ import numpy as np
 from rnnlm_cli.config import UNKNOWN_ID, TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.text.coders import BOUNDARY
-from rnnlm_cli.text.reading import between, read_files
+from rnnlm_cli.text.reading import parted, read_files
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.text.watch import Watch
 
@@ -63,28 +63,30 @@ def encode(
     built = vocabulary
     if built is None:
         with texts.chunks("train", "counting") as chunks:
-            built = Vocabulary.build(between(chunks, 0, cut), num_characters, config)
+            to_train, _ = parted(chunks, cut)
+            built = Vocabulary.build(to_train, num_characters, config)
     dtype = next(each for each in INTEGERS if len(built) <= np.iinfo(each).max + 1)
     parts: dict[str, list[int]] = {}
     with path.open("wb") as file:
         with texts.chunks("train", "encoding") as chunks:
-            parts["train"], counts_V = _write(built, between(chunks, 0, cut), file, dtype)
-        if parts["train"][0] < FEWEST_TOKENS:
-            raise TextError(
-                f"{texts.subject('train')}: holds {parts['train'][0]} tokens to train on; "
-                f"at least {FEWEST_TOKENS} are needed"
-            )
-        if vocabulary is not None:  # the model knew unknown tokens, or meets them now
-            num_unknown = vocabulary.num_unknown + int(counts_V[UNKNOWN_ID])
-            built = replace(vocabulary, num_unknown=num_unknown)
+            to_train, to_validate = parted(chunks, cut)
+            parts["train"], counts_V = _write(built, to_train, file, dtype)
+            if parts["train"][0] < FEWEST_TOKENS:
+                raise TextError(
+                    f"{texts.subject('train')}: holds {parts['train'][0]} tokens to train on; "
+                    f"at least {FEWEST_TOKENS} are needed"
+                )
+            if vocabulary is not None:  # the model knew unknown tokens, or meets them now
+                num_unknown = vocabulary.num_unknown + int(counts_V[UNKNOWN_ID])
+                built = replace(vocabulary, num_unknown=num_unknown)
+            if cut is not None:
+                parts["valid"], counted_V = _write(built, to_validate, file, dtype)
+                _require_tokens_to_score(built, counted_V, texts.subject("train"))
         for name in PARTS[1:]:
-            source, begin = (name, 0) if name in texts.paths else ("train", cut or 0)
-            if name in texts.paths or name == "valid":
-                with texts.chunks(source, f"encoding {name}") as chunks:
-                    parts[name], counted_V = _write(
-                        built, between(chunks, begin, None), file, dtype
-                    )
-                _require_tokens_to_score(built, counted_V, texts.subject(source))
+            if name in texts.paths:
+                with texts.chunks(name, f"encoding {name}") as chunks:
+                    parts[name], counted_V = _write(built, chunks, file, dtype)
+                _require_tokens_to_score(built, counted_V, texts.subject(name))
     return {
         "dtype": np.dtype(dtype).name, "parts": parts, "counts": counts_V.tolist(),
         "vocabulary": built.to_dict(),

@@ -130,16 +130,28 @@ def read_lines(path: str, *, encoding: str | None) -> Iterator[str]:
         yield rest
 
 
-def between(chunks: Iterable[str], begin: int, end: int | None) -> Iterator[str]:
-    """The characters of a text from `begin` to `end`, or to its end."""
-    at = 0
-    for chunk in chunks:
-        if end is not None and at >= end:
-            return
-        piece = chunk[max(begin - at, 0) : None if end is None else end - at]
-        at += len(chunk)
-        if piece:
-            yield piece
+def parted(chunks: Iterable[str], at: int | None) -> tuple[Iterator[str], Iterator[str]]:
+    """A text in two, up to a place and from there on, the first to be read before the second.
+
+    Args:
+        at: how many characters the first has; None gives it all.
+    """
+    source = filter(None, chunks)
+    held: list[str] = []  # what the chunk at the place has beyond it
+
+    def first() -> Iterator[str]:
+        left = sys.maxsize if at is None else at
+        while left > 0 and (chunk := next(source, None)) is not None:
+            yield chunk[:left]
+            if len(chunk) > left:
+                held.append(chunk[left:])
+            left -= len(chunk)
+
+    def second() -> Iterator[str]:
+        yield from held
+        yield from source
+
+    return first(), second()
 
 
 def whole_words(chunks: Iterable[str]) -> Iterator[str]:

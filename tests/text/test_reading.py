@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rnnlm_cli.errors import ConfigError, TextError
 from rnnlm_cli.text import reading
-from rnnlm_cli.text.reading import between, read_files, read_lines, read_text, whole_words
+from rnnlm_cli.text.reading import parted, read_files, read_lines, read_text, whole_words
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -208,11 +208,13 @@ def test_half_a_surrogate_pair_is_no_text(file):
         read_text(file(b"a+2AA-"), encoding="utf-7")
 
 
-@given(CHUNKS, st.integers(0, 9), st.none() | st.integers(0, 9))
-def test_between_is_a_slice_however_the_text_is_cut(chunks, begin, end):
-    pieces = list(between(chunks, begin, end))
-    assert "".join(pieces) == "".join(chunks)[begin:end]
-    assert all(pieces)
+@given(CHUNKS, st.none() | st.integers(0, 9))
+def test_a_text_in_two_is_its_slices_however_it_is_cut_and_read_once(chunks, at):
+    first, second = map(list, parted(iter(chunks), at))
+    text = "".join(chunks)
+    assert "".join(first) == text[:at]
+    assert "".join(second) == ("" if at is None else text[at:])
+    assert all(first + second)
 
 
 @given(st.lists(st.text(st.sampled_from("ab\u200b! \n") | st.sampled_from(WHITE), max_size=5)))
