@@ -220,9 +220,10 @@ def _kept(
 
 def _say_speed(files: tuple[FileMark, ...], seconds: float, watch: Watch) -> None:
     size = sum(file.num_bytes for file in files)
+    packed = "packed " if any(packing_of(file.path) for file in files) else ""
     if seconds > 1:
         watch.say(
-            f"encoded {size / 1e6:,.0f} MB of text in {seconds:.1f} s "
+            f"encoded {size / 1e6:,.0f} MB of {packed}text in {seconds:.1f} s "
             f"({size / seconds / 1e6:,.1f} MB/s)"
         )
 
