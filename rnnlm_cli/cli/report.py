@@ -14,7 +14,8 @@ from rnnlm_cli.cli.options import DEFAULT_MODEL
 if TYPE_CHECKING:
     from rnnlm_cli.score.evaluate import Evaluation
     from rnnlm_cli.text.stream import Corpus, Part
-    from rnnlm_cli.train.run import Outcome, Run
+    from rnnlm_cli.train.outcome import Outcome
+    from rnnlm_cli.train.run import Run
 
 
 def introduce(run: Run, *, reason: str = "") -> None:

@@ -67,6 +67,13 @@ class RecurrentNetwork(nn.Module):
             for layer in self.recurrent_layers:
                 layer.weight_hh.mul_(STACKED_IDENTITY)
 
+    def with_weights(self, weights: Mapping[str, Tensor]) -> "RecurrentNetwork":
+        """A network of the same shape with other weights, by the names of `state_dict`: shared."""
+        with torch.device("meta"):  # which allocates nothing
+            network = RecurrentNetwork(self.config)
+        network.load_state_dict(weights, assign=True)
+        return network
+
     @property
     def num_parameters(self) -> int:
         """How many numbers training adjusts."""

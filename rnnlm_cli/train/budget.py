@@ -101,8 +101,7 @@ def measure_speed(
         before = time.perf_counter()
         train_step(trial, state, 0.0)
         durations.append(time.perf_counter() - before)
-    tokens_per_step = rows.batch_size * rows.bptt * learner.config.accumulate
-    training = sorted(durations)[len(durations) // 2] / tokens_per_step
+    training = sorted(durations)[len(durations) // 2] / learner.tokens_per_step
 
     fitting = CALIBRATION_LOGITS // learner.network.config.vocab_size
     read = max(FEWEST_VALIDATED, min(CALIBRATION_TOKENS, fitting))

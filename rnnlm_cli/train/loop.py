@@ -31,6 +31,11 @@ class Learner:
     def __post_init__(self) -> None:
         self.forget()
 
+    @property
+    def tokens_per_step(self) -> int:
+        """B * T, times the windows that are accumulated."""
+        return self.rows.batch_size * self.rows.bptt * self.config.accumulate
+
     def forget(self) -> None:
         """Begin with fresh averages of the gradients."""
         sparse = self.classes is not None

@@ -40,7 +40,7 @@ def first_plan(learner: Learner, corpus: Corpus, *, sentences: bool, started: fl
         started: `time.monotonic()` when the process began: the clock of a run by minutes.
     """
     config = learner.config
-    size = _step_size(learner)
+    size = learner.tokens_per_step
     minutes = config.budget_minutes
     if minutes is None:
         steps = config.steps or _steps_of_epochs(learner, 0, config.epochs or 1)
@@ -88,10 +88,6 @@ def taken_up(
         final_tokens = _unhurried_final_tokens(plan, corpus)
         budget = None
     return Planned(plan, budget, final_tokens, checkpoint.seconds)
-
-
-def _step_size(learner: Learner) -> int:
-    return learner.rows.batch_size * learner.rows.bptt * learner.config.accumulate
 
 
 def _steps_of_epochs(learner: Learner, first: int, epochs: float) -> int:

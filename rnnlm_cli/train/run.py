@@ -3,9 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,35 +21,15 @@ from rnnlm_cli.train.checkpoint import Checkpoint, optimizer_tensors
 from rnnlm_cli.train.history import History
 from rnnlm_cli.train.interrupt import Interrupt
 from rnnlm_cli.train.loop import fit, go_back
+from rnnlm_cli.train.outcome import Outcome, summary
 from rnnlm_cli.train.output import Output, checksum_of
 from rnnlm_cli.train.planning import More, Planned, first_plan, taken_up
 from rnnlm_cli.train.progress import Progress
 from rnnlm_cli.train.settings import Settings
-from rnnlm_cli.train.setup import make_learner
+from rnnlm_cli.train.setup import make_learner, restore
 from rnnlm_cli.train.state import TrainState, copies
 
-LEAST_LEAP = 0.5  # nats above the best
-WORST_START = 20.0  # nats above a guess, of a first validation: tokens can be that unexpected
 SAMPLE_TOKENS = {"char": 160, "byte": 160, "bpe": 60, "word": 40}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Args:
-        valid: how the model that was kept does on the validation text.
-        test: the same on the test text, if there is one.
-        early: whether validations that did not get better ended it.
-        signum: the signal that stopped it, if one did.
-    """
-
-    valid: Evaluation
-    test: Evaluation | None
-    step: int
-    total_steps: int
-    early: bool
-    signum: int | None
 
 
 class Run:
@@ -90,7 +68,7 @@ class Run:
             replaced = checksum_of(out)
         else:
             self.state = checkpoint.state
-            self._take_up(checkpoint, device)
+            restore(checkpoint, self.learner, self.environment, say=progress.say)
             planned = taken_up(checkpoint, self.learner, corpus, more or {}, started=started)
             replaced = checkpoint.replaced
         self.planned: Planned = planned
@@ -145,7 +123,7 @@ class Run:
 
     def _finish(self, interrupt: Interrupt, stopped: bool) -> Outcome:
         """Evaluate the best model in full, and write all files for the last time."""
-        best, test = self._best_network(), None
+        best, test = self.network.with_weights(self.state.best_weights), None
         if stopped:
             valid = self._evaluate(best, self.corpus.valid)
         else:
@@ -153,7 +131,9 @@ class Run:
             valid = self._evaluate(best, self.corpus.valid, valid_tokens)
             if self.corpus.test is not None:
                 test = self._evaluate(best, self.corpus.test, test_tokens)
-        self.output.save_last(self._model(best, self._summary(valid, test)))
+        self.output.save_last(
+            self._model(best, valid.mean, test_nats=None if test is None else test.mean)
+        )
         if not stopped:
             self._save_state(finished=True)
         self.output.draw(self.history)
@@ -162,29 +142,6 @@ class Run:
             early=self._is_out_of_patience() and not stopped,
             signum=interrupt.signum if stopped else None,
         )
-
-    def _take_up(self, checkpoint: Checkpoint, device: torch.device) -> None:
-        """Put the checkpoint's tensors where they belong."""
-        self.network.load_state_dict(checkpoint.weights)
-        for name, tensor in optimizer_tensors(self.learner.optimizers).items():
-            tensor.copy_(checkpoint.optimizers[name])
-        state = self.state
-        state.best_weights = {name: each.to(device) for name, each in state.best_weights.items()}
-        state.network_state = tuple(
-            tuple(part.to(device) for part in layer) for layer in state.network_state
-        )
-        if checkpoint.finished:
-            state.since_best = 0
-        changed = [
-            f"{name} {was}, now {self.environment.get(name)}"
-            for name, was in checkpoint.environment.items()
-            if self.environment.get(name) != was
-        ]
-        if changed:
-            self.progress.say(
-                f"note: the run began with {', '.join(changed)}: it goes on, but its last digits "
-                "can differ from those of a run that was never interrupted"
-            )
 
     def _after_step(self, rate: float) -> None:
         """Show, report and save what the step has brought."""
@@ -203,7 +160,7 @@ class Run:
         state = self.state
         nats = self._evaluate(self.network, self.corpus.valid).mean
         self._valid_nats = nats
-        leapt = self._has_leapt(nats)
+        leapt = state.has_leapt(nats, math.log(self.network.config.vocab_size))
         if state.keep_best(math.nan if leapt else nats, self.network):
             self._save_best()
         self.progress.validated(self.plan, state, nats)
@@ -216,14 +173,6 @@ class Run:
             self.progress.say(f"--- step {state.step:,} writes:\n{self._sample()}")
         if self.planned.budget is not None:
             self.planned.budget.correct(self.plan, state.step)
-
-    def _has_leapt(self, nats: float) -> bool:
-        """Whether a loss is half way back to that of a guess: a rate too high, not overfitting."""
-        best, guess = self.state.best_nats, math.log(self.network.config.vocab_size)
-        most = max((best + guess) / 2, best + LEAST_LEAP)
-        if not self.state.has_best:
-            most = guess + WORST_START
-        return not nats <= most  # nor where it is no number
 
     def _is_out_of_patience(self) -> bool:
         patience = self.settings.train.patience
@@ -264,47 +213,22 @@ class Run:
         ))
 
     def _save_best(self) -> None:
-        best = Evaluation(self.state.best_nats, 1, 1, 0, 0.0)
-        self.output.save_best(self._model(self._best_network(), self._summary(best, None)))
+        best = self.network.with_weights(self.state.best_weights)
+        self.output.save_best(self._model(best, self.state.best_nats))
 
-    def _best_network(self) -> RecurrentNetwork:
-        with torch.device("meta"):
-            network = RecurrentNetwork(self.network.config)
-        network.load_state_dict(self.state.best_weights, assign=True)
-        return network
-
-    def _model(self, network: RecurrentNetwork, summary: Mapping[str, Any]) -> Model:
+    def _model(
+        self, network: RecurrentNetwork, valid_nats: float, *, test_nats: float | None = None
+    ) -> Model:
         text = self.settings.text
-        return Model(network, self.corpus.vocabulary, text.sentences, text.codec, summary)
-
-    def _summary(self, valid: Evaluation, test: Evaluation | None) -> dict[str, Any]:
-        config = self.learner.config
-        return {
-            "steps": self.state.best_step,
-            "tokens": self.state.best_step * self.plan.tokens_per_step,
-            "planned_steps": self.plan.total_steps,
-            "corpus_tokens": len(self.corpus.train.tokens_N),
-            "bptt": config.bptt,
-            "batch_size": config.batch_size,
-            "accumulate": config.accumulate,
-            "optimizer": config.optimizer,
-            "lr": config.peak_lr,
-            "weight_decay": config.decay,
-            "clip": config.clip,
-            "seed": config.seed,
-            "valid_nats": _if_finite(valid.mean),
-            "test_nats": None if test is None else _if_finite(test.mean),
-        }
+        training = summary(
+            self.learner, self.plan, self.state, valid_nats=valid_nats, test_nats=test_nats
+        )
+        return Model(network, self.corpus.vocabulary, text.sentences, text.codec, training)
 
     def _sample(self) -> str:
-        model = LanguageModel(self._model(self.network, {}))
+        model = LanguageModel(self._model(self.network, math.nan))
         config = SampleConfig(
             num_tokens=SAMPLE_TOKENS[self.settings.text.level],
             seed=self.settings.train.seed + self.state.step,
         )
         return "".join(piece for (piece,) in model.generate(config)).strip("\n")
-
-
-def _if_finite(nats: float) -> float | None:
-    """JSON, which model files are described in, has no infinity."""
-    return nats if math.isfinite(nats) else None

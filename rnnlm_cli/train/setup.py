@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from rnnlm_cli.nn.model import RecurrentNetwork
 from rnnlm_cli.nn.randomness import generator
 from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.text.stream import Corpus
+from rnnlm_cli.train.checkpoint import Checkpoint, optimizer_tensors
 from rnnlm_cli.train.loop import Learner
 from rnnlm_cli.train.settings import Settings
 from rnnlm_cli.windows import TrainingRows, shrink
@@ -63,6 +65,39 @@ def make_learner(
         unknown=settings.model.unknown_trained,
     )
     return Learner(network, rows, classes, replace(train, batch_size=batch_size, bptt=bptt))
+
+
+def restore(
+    checkpoint: Checkpoint, learner: Learner, environment: Mapping[str, Any], *,
+    say: Callable[[str], None],
+) -> None:
+    """Put a checkpoint's tensors where they belong.
+
+    Args:
+        environment: what exact repetition rests on, as it is now.
+        say: is told where that is not what it was.
+    """
+    network, state = learner.network, checkpoint.state
+    network.load_state_dict(checkpoint.weights)
+    for name, tensor in optimizer_tensors(learner.optimizers).items():
+        tensor.copy_(checkpoint.optimizers[name])
+    state.best_weights = {
+        name: each.to(network.device) for name, each in state.best_weights.items()
+    }
+    state.network_state = tuple(
+        tuple(part.to(network.device) for part in layer) for layer in state.network_state
+    )
+    if checkpoint.finished:
+        state.since_best = 0
+    changed = [
+        f"{name} {was}, now {environment.get(name)}"
+        for name, was in checkpoint.environment.items() if environment.get(name) != was
+    ]
+    if changed:
+        say(
+            f"note: the run began with {', '.join(changed)}: it goes on, but its last digits "
+            "can differ from those of a run that was never interrupted"
+        )
 
 
 def _require_memory(config: ModelConfig, device: torch.device) -> None:

@@ -15,6 +15,8 @@ NUMBERS = (
     "step", "loss", "gradient_norm", "rate_scale", "num_undone", "best_nats", "best_step",
     "since_best",
 )
+LEAST_LEAP = 0.5  # nats above the best
+WORST_START = 20.0  # nats above a guess, of a first validation: tokens can be that unexpected
 
 
 @dataclass
@@ -52,6 +54,17 @@ class TrainState:
     def has_best(self) -> bool:
         """Whether a validation found a finite loss."""
         return math.isfinite(self.best_nats)
+
+    def has_leapt(self, nats: float, guess: float) -> bool:
+        """Whether a validation is half way back to a guess: a rate too high, not overfitting.
+
+        Args:
+            guess: the nats of one, ln V.
+        """
+        most = guess + WORST_START
+        if self.has_best:
+            most = max((self.best_nats + guess) / 2, self.best_nats + LEAST_LEAP)
+        return not nats <= most  # nor where it is no number
 
     def keep_best(self, nats: float, network: torch.nn.Module) -> bool:
         """Note a validation; copy the weights if it is the best so far, and say whether it is."""
