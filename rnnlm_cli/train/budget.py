@@ -16,7 +16,7 @@ CALIBRATION_TOKENS, CALIBRATION_LOGITS = 1 << 14, 1 << 26  # evaluated at most
 FINAL_MOST = 0.1  # of the budget, for the last validation and the test
 TOLERANCE = 0.05  # of what is left of the budget
 LAST_WORDS = 0.3  # seconds, for writing the files and saying how it went
-PICTURE_SECONDS = 1.5  # for drawing the losses
+PICTURE_SECONDS = 0.5  # for drawing the losses
 
 
 @dataclass(frozen=True)
