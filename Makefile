@@ -20,6 +20,9 @@ test: check  ## check, then run the tests
 test-slow: $(INSTALLED)  ## the tests that take minutes
 	$(BIN)/pytest -m slow
 
+sums: $(INSTALLED)  ## SHA-256 of eight small models: a change that keeps results keeps them
+	$(BIN)/python tests/model_sums.py
+
 check: $(INSTALLED)  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -40,4 +43,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: help demo test test-slow check corpora install
+.PHONY: help demo sums test test-slow check corpora install

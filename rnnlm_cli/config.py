@@ -16,9 +16,9 @@ CellName = Literal["elman_tanh", "elman_relu", "gru", "lstm"]
 OptimizerName = Literal["adamw", "sgd"]
 SoftmaxName = Literal["full", "sampled"]
 
-LARGEST_SIZE = 1 << 20  # of a layer, a window, a batch: beyond it is a slip of the hand
-MOST_LAYERS = 64
-LARGEST_SEED = (1 << 63) - 1
+MAX_SIZE = 1 << 20  # of a layer, a window, a batch: beyond it is a slip of the hand
+MAX_LAYERS = 64
+MAX_SEED = (1 << 63) - 1
 
 
 def _whole(option: str, value: int, least: int, most: int) -> Iterator[str]:
@@ -115,7 +115,7 @@ class TextConfig(_Checked):
         return 2 if self.min_count is None else self.min_count
 
     @property
-    def most_tokens(self) -> int:
+    def max_tokens(self) -> int:
         """How many tokens a bpe vocabulary has, where the text has enough pairs."""
         return self.BPE_TOKENS if self.vocab_size is None else self.vocab_size
 
@@ -136,9 +136,9 @@ class ModelConfig(_Checked):
     def _problems(self) -> Iterator[str]:
         yield from _one_of("--cell", self.cell, get_args(CellName))
         yield from _whole("vocabulary", self.vocab_size, 2, 1 << 24)
-        yield from _whole("--layers", self.num_layers, 1, MOST_LAYERS)
-        yield from _whole("--embedding-size", self.embedding_size, 1, LARGEST_SIZE)
-        yield from _whole("--hidden-size", self.hidden_size, 1, LARGEST_SIZE)
+        yield from _whole("--layers", self.num_layers, 1, MAX_LAYERS)
+        yield from _whole("--embedding-size", self.embedding_size, 1, MAX_SIZE)
+        yield from _whole("--hidden-size", self.hidden_size, 1, MAX_SIZE)
         yield from _number("--dropout", self.dropout, least=0, below=1)
         if self.tied and self.embedding_size != self.hidden_size:
             yield (
@@ -175,8 +175,8 @@ class TrainConfig(_Checked):
     DEFAULT_MINUTES = 5.0
 
     def _problems(self) -> Iterator[str]:
-        yield from _whole("--bptt", self.bptt, 1, LARGEST_SIZE)
-        yield from _whole("--batch-size", self.batch_size, 1, LARGEST_SIZE)
+        yield from _whole("--bptt", self.bptt, 1, MAX_SIZE)
+        yield from _whole("--batch-size", self.batch_size, 1, MAX_SIZE)
         yield from _one_of("--optimizer", self.optimizer, get_args(OptimizerName))
         if self.lr is not None:
             yield from _number("--lr", self.lr, above=0, most=1000)
@@ -193,12 +193,12 @@ class TrainConfig(_Checked):
             yield from _whole("--epochs", self.epochs, 1, 100_000)
         if self.steps is not None:
             yield from _whole("--steps", self.steps, 1, 10**12)
-        yield from _whole("--accumulate", self.accumulate, 1, LARGEST_SIZE)
+        yield from _whole("--accumulate", self.accumulate, 1, MAX_SIZE)
         if self.patience is not None:
             yield from _whole("--patience", self.patience, 1, 10**9)
         yield from _number("--save-every", self.save_every, above=0, most=1e6)
         yield from _whole("--sample-every", self.sample_every, 0, 10**9)
-        yield from _whole("--seed", self.seed, 0, LARGEST_SEED)
+        yield from _whole("--seed", self.seed, 0, MAX_SEED)
         given = [name for name in ("minutes", "epochs", "steps") if getattr(self, name) is not None]
         if len(given) > 1:
             options = " and ".join(f"--{name}" for name in given)
@@ -241,4 +241,4 @@ class SampleConfig(_Checked):
         yield from _whole("--top-k", self.top_k, 0, 1 << 24)
         yield from _number("--top-p", self.top_p, above=0, most=1)
         yield from _whole("--samples", self.num_samples, 1, 1 << 16)
-        yield from _whole("--seed", self.seed, 0, LARGEST_SEED)
+        yield from _whole("--seed", self.seed, 0, MAX_SEED)

@@ -12,13 +12,13 @@ from torch import Tensor
 from rnnlm_cli.config import UNKNOWN_ID, SampleConfig
 from rnnlm_cli.generate.decode import generate_tokens, read_prompt
 from rnnlm_cli.model_file import Model, load_model
-from rnnlm_cli.score.texts import TextScore, score_document, score_sentences
-from rnnlm_cli.text.coders import Ids
+from rnnlm_cli.score.sentences import TextScore, score_document, score_sentences
+from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.text.vocabulary import require_known
 
 
 @dataclass
-class Generated:
+class GeneratedText:
     """Text as it is made. Iterate for its pieces, each a list with one string a sample.
 
     `num_replaced` counts, once it is done, the bytes that were no UTF-8 and became U+FFFD.
@@ -106,7 +106,7 @@ class LanguageModel:
 
     def generate(
         self, config: SampleConfig, *, prompt: str = "", skip_unknown: bool = False
-    ) -> Generated:
+    ) -> GeneratedText:
         """Write new text that goes on after a prompt.
 
         Args:
@@ -114,12 +114,12 @@ class LanguageModel:
         Raises: TextError for a prompt with unknown tokens, unless they are skipped.
         """
         tokens_N = self._prompt_ids(prompt, skip_unknown=skip_unknown)
-        generated = Generated(iter(()))
+        generated = GeneratedText(iter(()))
         generated.pieces = self._pieces(generated, tokens_N, prompt, config)
         return generated
 
     def _pieces(
-        self, generated: Generated, prompt_N: Ids, prompt: str, config: SampleConfig
+        self, generated: GeneratedText, prompt_N: Ids, prompt: str, config: SampleConfig
     ) -> Iterator[list[str]]:
         decoders = [self.vocabulary.decoder(prompt) for _ in range(config.num_samples)]
         for tokens_B in generate_tokens(self.network, prompt_N, config, sentences=self.sentences):

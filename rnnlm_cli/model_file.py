@@ -1,6 +1,6 @@
 """One self-contained file: configuration, vocabulary, weights, checksum. No code runs on load.
 
-Layout: `rnnlm_cli.container`, of the format "rnnlm-model", version 1, its description holding
+Layout: `rnnlm_cli.files.container`, of the format "rnnlm-model", version 1, its description holding
 
     model       ModelConfig, field by field
     sentences   whether every line is a sentence of its own
@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnlm_cli import container
 from rnnlm_cli.config import ModelConfig
-from rnnlm_cli.container import Arrays, Kind, Shapes
-from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.files import container
+from rnnlm_cli.files.container import Arrays, FileFormat, Shapes
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 
-MODEL = Kind(
+MODEL = FileFormat(
     "rnnlm-model", 1, "model file", "'rnnlm train TEXT'",
     "Use a copy, the one before (.old) if there is one, or train again",
 )
@@ -52,7 +52,7 @@ def save_model(path: str | Path, model: Model) -> None:
         "vocabulary": model.vocabulary.to_dict(),
         "training": dict(model.training),
     }
-    container.write(Path(path), MODEL, description, arrays_of(model.network.state_dict()))
+    container.write(Path(path), MODEL, description, to_arrays(model.network.state_dict()))
 
 
 def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model:
@@ -64,7 +64,7 @@ def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model
 
     def expected(description: dict[str, Any]) -> Shapes:
         skeleton.append(_skeleton(description))
-        return shapes_of(skeleton[0].network.state_dict())
+        return tensor_shapes(skeleton[0].network.state_dict())
 
     _, arrays = container.read(Path(path), MODEL, expected)
     (model,) = skeleton
@@ -75,14 +75,14 @@ def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model
     return model
 
 
-def config_of(data: Mapping[str, Any]) -> ModelConfig:
+def parse_model_config(data: Mapping[str, Any]) -> ModelConfig:
     """A ModelConfig from its fields. Raises: ValueError, TypeError or ConfigError."""
     if set(data) != {field.name for field in fields(ModelConfig)}:
         raise ValueError("model")
     return ModelConfig(**data)
 
 
-def arrays_of(tensors: Mapping[str, Tensor]) -> Arrays:
+def to_arrays(tensors: Mapping[str, Tensor]) -> Arrays:
     """Tensors as what a container holds; on the CPU they share their memory."""
     return {name: each.detach().cpu().contiguous().numpy() for name, each in tensors.items()}
 
@@ -95,7 +95,7 @@ def tensors_of(arrays: Arrays) -> dict[str, Tensor]:
     return {name: torch.from_numpy(arrays.pop(name)).clone() for name in list(arrays)}
 
 
-def shapes_of(tensors: Mapping[str, Tensor]) -> Shapes:
+def tensor_shapes(tensors: Mapping[str, Tensor]) -> Shapes:
     """The shapes and types that a container is to hold for such tensors."""
     return {
         name: (tuple(each.shape), str(each.dtype).removeprefix("torch."))
@@ -105,7 +105,7 @@ def shapes_of(tensors: Mapping[str, Tensor]) -> Shapes:
 
 def _skeleton(description: Mapping[str, Any]) -> Model:
     """The model without its weights (on the meta device, which allocates nothing)."""
-    config = config_of(description["model"])
+    config = parse_model_config(description["model"])
     vocabulary = Vocabulary.from_dict(description["vocabulary"])
     if len(vocabulary) != config.vocab_size or not isinstance(description["training"], dict):
         raise ValueError("vocabulary")

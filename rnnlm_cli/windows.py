@@ -23,14 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnlm_cli.config import BOUNDARY_ID
-from rnnlm_cli.nn.randomness import generator
-from rnnlm_cli.text.coders import Ids
+from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.text.lines import line_ends, num_boundaries
+from rnnlm_cli.text.tokenizers import Ids
 
 Bools = NDArray[np.bool_]
 
 RUNNING_RESET_EVERY = 1000  # tokens, on average
-ALIGNED_LEAST = 0.9  # of a row must be left, for rows to begin at sentence starts
+MIN_ALIGNED_SHARE = 0.9  # of a row must be left, for rows to begin at sentence starts
 
 
 class Window(NamedTuple):
@@ -127,7 +127,7 @@ class TrainingRows:
     def _resets(self, inputs_TB: Tensor, step: int) -> Tensor:
         if self.rule.at_boundary == 1:
             return inputs_TB == BOUNDARY_ID
-        chance_TB = torch.rand(inputs_TB.shape, generator=generator(self.seed, "resets", step))
+        chance_TB = torch.rand(inputs_TB.shape, generator=make_generator(self.seed, "resets", step))
         if self.rule.anywhere:
             return chance_TB < self.rule.anywhere
         return (inputs_TB == BOUNDARY_ID) & (chance_TB < self.rule.at_boundary)
@@ -135,14 +135,14 @@ class TrainingRows:
     def _lay(self, epoch: int) -> tuple[NDArray[np.int64], int]:
         """The first target of each row, and the number of windows."""
         num_tokens = len(self.tokens_N)
-        draw = torch.randint(self.bptt, (), generator=generator(self.seed, "offset", epoch))
+        draw = torch.randint(self.bptt, (), generator=make_generator(self.seed, "offset", epoch))
         offset = min(int(draw), num_tokens - self.batch_size * self.bptt)
         row_size = (num_tokens - offset) // self.batch_size
         starts_B = offset + row_size * np.arange(self.batch_size)
         if self._sentences:
             aligned_B = np.array([self._sentence_from(int(start)) for start in starts_B])
             aligned_size = int(np.diff(aligned_B, append=num_tokens).min())
-            if aligned_size >= max(self.bptt, ALIGNED_LEAST * row_size):  # else lines are too long
+            if aligned_size >= max(self.bptt, MIN_ALIGNED_SHARE * row_size):
                 starts_B, row_size = aligned_B, aligned_size
         return starts_B, row_size // self.bptt
 

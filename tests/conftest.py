@@ -6,7 +6,7 @@ import torch
 from rnnlm_cli.cli.main import main
 from rnnlm_cli.config import ModelConfig
 from rnnlm_cli.model_file import Model, save_model
-from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 V = 7

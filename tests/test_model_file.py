@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rnnlm_cli import files
 from rnnlm_cli.errors import ModelFileError
-from rnnlm_cli.files import keep_old, remove_leftovers, require_writable
+from rnnlm_cli.files import atomic as files
+from rnnlm_cli.files.run_files import keep_old, remove_leftovers, require_writable
 from rnnlm_cli.model_file import Model, load_model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
 

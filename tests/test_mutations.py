@@ -29,10 +29,10 @@ import torch
 from rnnlm_cli.config import ModelConfig
 from rnnlm_cli.errors import ModelFileError
 from rnnlm_cli.model_file import Model, load_model, save_model
-from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.nn.network import RecurrentNetwork
+from rnnlm_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 from rnnlm_cli.text.vocabulary import Vocabulary
-from rnnlm_cli.train.checkpoint import load_checkpoint, save_checkpoint
-from tests.train.test_checkpoint import make_checkpoint
+from tests.runs.test_checkpoint import make_checkpoint
 
 LOADERS = {"model": load_model, "state": load_checkpoint}
 SAVERS = {"model": save_model, "state": save_checkpoint}
@@ -108,7 +108,7 @@ class Parts:
         return self.with_text(json.dumps(description, sort_keys=True, separators=(",", ":")))
 
     def checksum(self, description):
-        """As the layout of `rnnlm_cli.container` has it."""
+        """As the layout of `rnnlm_cli.files.container` has it."""
         unsigned = {key: value for key, value in description.items() if key != "sha256"}
         digest = hashlib.sha256(
             json.dumps(unsigned, sort_keys=True, separators=(",", ":")).encode()

@@ -15,10 +15,10 @@ from rnnlm_cli.bench.timing import Run, Timing, compare
 from rnnlm_cli.config import CellName, ModelConfig, TrainConfig
 from rnnlm_cli.nn.cells import CELLS
 from rnnlm_cli.nn.layer import RecurrentLayer
-from rnnlm_cli.nn.model import RecurrentNetwork
-from rnnlm_cli.nn.randomness import generator
+from rnnlm_cli.nn.network import RecurrentNetwork
+from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.nn.softmax import ClassSampler
-from rnnlm_cli.nn.step import Stepper
+from rnnlm_cli.nn.stepper import Stepper
 from rnnlm_cli.train.optimizer import clip_gradients, make_optimizers
 
 LAYER_SHAPES = ((50, 50, 128), (16, 64, 256), (32, 64, 256), (64, 64, 512), (64, 64, 1024))
@@ -193,7 +193,7 @@ class _Training:
 
     def step(self) -> None:
         self._steps += 1
-        draws = generator(1, "classes", self._steps)
+        draws = make_generator(1, "classes", self._steps)
         loss, _ = self._network.loss(
             self._inputs_TB, self._inputs_TB.roll(-1, 0), self._state,
             draw=None if self._classes is None else self._classes.draw(draws),

@@ -12,7 +12,7 @@ from torch import Tensor
 from rnnlm_cli.bench.timing import Run, seconds_of
 from rnnlm_cli.config import CellName
 from rnnlm_cli.nn.cells import CELLS
-from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.nn.network import RecurrentNetwork
 
 
 class WindowProducts:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import torch
 
-FEWEST_TURNS, MOST_TURNS = 3, 25
+MIN_TURNS, MAX_TURNS = 3, 25
 
 Run = Callable[[], Any]
 
@@ -28,12 +28,12 @@ def compare(runs: Mapping[str, Run], device: torch.device, *, seconds: float) ->
     """
     durations: dict[str, list[float]] = {name: [] for name in runs}
     started = time.perf_counter()
-    for turn in range(MOST_TURNS + 1):
+    for turn in range(MAX_TURNS + 1):
         for name, run in runs.items():
             duration = seconds_of(run, device)
             if turn:
                 durations[name].append(duration)
-        if turn >= FEWEST_TURNS and time.perf_counter() - started > seconds:
+        if turn >= MIN_TURNS and time.perf_counter() - started > seconds:
             break
     return {name: _timing(each) for name, each in durations.items()}
 

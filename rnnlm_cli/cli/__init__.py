@@ -1,5 +1,1 @@
 """The commands: parse, load, call, print. torch is imported inside their bodies."""
-
-import time
-
-STARTED = time.monotonic()  # the clock of `train --minutes` starts with the process

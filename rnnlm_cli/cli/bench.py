@@ -40,7 +40,7 @@ def bench(
     loaded = None if model is None else open_model(model, device=device, threads=threads)
 
     from rnnlm_cli.bench.comparisons import Bench
-    from rnnlm_cli.nn.device import prepare
+    from rnnlm_cli.machine import prepare
 
     where = prepare(device=device, threads=threads) if loaded is None else loaded.network.device
     measure = Bench(where, seconds=QUICK_SECONDS if quick else SECONDS, small=quick)

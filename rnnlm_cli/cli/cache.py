@@ -28,7 +28,7 @@ def cache(
     text need not fit in memory. When there is more than 16 GB, what was not used for longest goes,
     but for texts that a run still needs.
     """
-    from rnnlm_cli.text.cache import MOST_BYTES, Cache
+    from rnnlm_cli.text.cache import MAX_CACHE_BYTES, Cache
 
     store = Cache(cache_dir)
     entries = store.entries()
@@ -47,7 +47,7 @@ def cache(
     total = sum(entry.num_bytes for entry in entries)
     print(
         f"{store.folder}: {len(entries)} encoded texts, {total / 1e6:,.1f} MB of at most "
-        f"{MOST_BYTES / 1e9:,.0f} GB",
+        f"{MAX_CACHE_BYTES / 1e9:,.0f} GB",
         file=sys.stderr,
     )
     for entry in entries:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnlm_cli.cli.options import DEFAULT_MODEL, ModelOption
+from rnnlm_cli.cli.options import ModelOption
 from rnnlm_cli.errors import ModelFileError
-from rnnlm_cli.files import require_folder
+from rnnlm_cli.files.atomic import require_folder
+from rnnlm_cli.files.run_files import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from rnnlm_cli.config import ModelConfig
@@ -27,8 +28,8 @@ def export(
     nn.GRU or nn.LSTM "rnn" and an nn.Linear "output". The vocabulary goes along
     as metadata.
     """
-    from rnnlm_cli.exchange import save_weights
     from rnnlm_cli.model_file import load_model
+    from rnnlm_cli.weights_file import save_weights
 
     _require_replaceable(out)
     loaded = load_model(model)
@@ -75,8 +76,8 @@ def _is_replaceable(out: Path) -> bool:
 
     from safetensors import SafetensorError, safe_open
 
-    from rnnlm_cli.container import METADATA_KEY
-    from rnnlm_cli.exchange import FORMAT
+    from rnnlm_cli.files.container import METADATA_KEY
+    from rnnlm_cli.weights_file import FORMAT
 
     if not os.path.isfile(out):  # a device, a pipe
         return False

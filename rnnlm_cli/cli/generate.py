@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from rnnlm_cli.cli.options import (
-    DEFAULT_MODEL,
     DeviceOption,
     EncodingOption,
     ModelOption,
@@ -21,10 +20,11 @@ from rnnlm_cli.cli.options import (
 )
 from rnnlm_cli.config import SampleConfig
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.text.reading import make_decoder, read_text
 
 if TYPE_CHECKING:
-    from rnnlm_cli.language_model import Generated
+    from rnnlm_cli.language_model import GeneratedText
 
 
 def generate(
@@ -93,7 +93,7 @@ def generate(
         )
 
 
-def _write(generated: Generated, echoed: str, num_samples: int) -> None:
+def _write(generated: GeneratedText, echoed: str, num_samples: int) -> None:
     """The first sample as it is made, then the others, each under a heading on stderr."""
     others: list[list[str]] = [[] for _ in range(num_samples - 1)]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnlm_cli.cli.options import DEFAULT_MODEL
+from rnnlm_cli.files.run_files import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel

@@ -10,8 +10,6 @@ import typer
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
 
-DEFAULT_MODEL = Path("model.rnnlm")
-
 ModelOption = Annotated[Path, typer.Option("-m", "--model", help="The model file.")]
 DeviceOption = Annotated[
     str | None,
@@ -36,6 +34,6 @@ CacheOption = Annotated[
 def open_model(path: Path, *, device: str | None, threads: int | None) -> LanguageModel:
     """Set the machine up and read the model. Raises: ModelFileError, ConfigError."""
     from rnnlm_cli.language_model import LanguageModel
-    from rnnlm_cli.nn.device import prepare
+    from rnnlm_cli.machine import prepare
 
     return LanguageModel.load(path, device=prepare(device=device, threads=threads))

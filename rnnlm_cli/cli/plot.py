@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from rnnlm_cli.errors import RnnlmError
-from rnnlm_cli.files import HISTORY, PICTURE, beside, is_ours_or_free
+from rnnlm_cli.files.run_files import HISTORY, PICTURE, companion, is_ours_or_free
 
 
 def plot(
@@ -28,11 +28,11 @@ def plot(
 
     Thin lines are the training, strong ones the validation, whose best is marked.
     """
-    from rnnlm_cli.train.picture import draw, read_history
+    from rnnlm_cli.plots.losses import draw, read_history
 
     once: dict[str, Path] = {}  # even where a model and its history are both named
     for run in runs:
-        path = run if run.name.endswith(HISTORY) else beside(run, HISTORY)
+        path = run if run.name.endswith(HISTORY) else companion(run, HISTORY)
         once.setdefault(os.path.abspath(path), path)
     paths = list(once.values())
     if out is None:

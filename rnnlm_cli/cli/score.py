@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnlm_cli.cli.options import (
-    DEFAULT_MODEL,
     DeviceOption,
     EncodingOption,
     ModelOption,
     ThreadsOption,
     open_model,
 )
-from rnnlm_cli.config import LARGEST_SIZE
+from rnnlm_cli.config import MAX_SIZE
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.text.reading import STDIN, SUFFIXES, make_decoder, read_lines, read_text
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
-    from rnnlm_cli.score.texts import TextScore
+    from rnnlm_cli.score.sentences import TextScore
 
 
 def score(
@@ -71,7 +71,7 @@ def score(
         make_decoder(encoding)
     loaded = open_model(model, device=device, threads=threads)
 
-    from rnnlm_cli.score.formats import HEADER, Total, json_line, text_lines
+    from rnnlm_cli.score.formats import HEADER, Total, format_json, format_lines
 
     if document:
         scores = _documents(
@@ -87,7 +87,7 @@ def score(
         if not json and not total.num_texts:
             print(HEADER, file=sys.stderr, flush=True)
         total.add(each)
-        lines = [json_line(each, document=document)] if json else text_lines(each)
+        lines = [format_json(each, document=document)] if json else format_lines(each)
         for line in lines:
             print(line)
     sys.stdout.flush()
@@ -111,9 +111,9 @@ def _check(
     for option, value in (
         ("--rows", rows), ("--reset-every", reset_every), ("--batch-tokens", batch_tokens)
     ):
-        if value is not None and not 1 <= value <= LARGEST_SIZE:
+        if value is not None and not 1 <= value <= MAX_SIZE:
             problems.append(
-                f"{option}: '{value}' given; a whole number from 1 to {LARGEST_SIZE} is needed"
+                f"{option}: '{value}' given; a whole number from 1 to {MAX_SIZE} is needed"
             )
     if document and closing:
         problems.append("--closing and --document: given together; a document has no closing end")

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, cast
 
 import typer
 
-from rnnlm_cli.cli.options import DEFAULT_MODEL, CacheOption, DeviceOption, ThreadsOption
+from rnnlm_cli.cli.options import CacheOption, DeviceOption, ThreadsOption
 from rnnlm_cli.config import (
     CellName,
     Level,
@@ -20,6 +20,7 @@ from rnnlm_cli.config import (
     TrainConfig,
 )
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.files.run_files import DEFAULT_MODEL
 
 
 def _panel(name: str) -> Callable[..., Any]:
@@ -131,9 +132,9 @@ def train(
     is left of its plan over it; a finished one begins a new plan, warm-up and all, at half the
     learning rate.
     """
-    from rnnlm_cli.cli.beginning import begin
-    from rnnlm_cli.cli.request import Request
-    from rnnlm_cli.cli.resuming import resume
+    from rnnlm_cli.runs.request import Request
+    from rnnlm_cli.runs.resume import resume
+    from rnnlm_cli.runs.start import begin
     from rnnlm_cli.text.sources import Sources
 
     given: dict[str, Any] = {

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import BOUNDARY_ID, SampleConfig
-from rnnlm_cli.generate.samplers import Sampler
-from rnnlm_cli.nn.model import RecurrentNetwork, States
-from rnnlm_cli.nn.step import Stepper
-from rnnlm_cli.text.coders import Ids
+from rnnlm_cli.generate.sampler import Sampler
+from rnnlm_cli.nn.network import RecurrentNetwork, States
+from rnnlm_cli.nn.stepper import Stepper
+from rnnlm_cli.text.tokenizers import Ids
 
 
 def read_prompt(

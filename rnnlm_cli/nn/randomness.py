@@ -9,7 +9,7 @@ import hashlib
 import torch
 
 
-def generator(seed: int, purpose: str, step: int) -> torch.Generator:
+def make_generator(seed: int, purpose: str, step: int) -> torch.Generator:
     """A generator (on the CPU) seeded with 63 bits of SHA-256 of "seed/purpose/step"."""
     digest = hashlib.sha256(f"{seed}/{purpose}/{step}".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)

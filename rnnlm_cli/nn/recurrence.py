@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rnnlm_cli.config import CellName
 from rnnlm_cli.nn.cells import State
-from rnnlm_cli.nn.products import Product
+from rnnlm_cli.nn.matmul import Product
 
 # Derivative times gradient in one pass: grad * y * (1 - y), grad * (1 - y * y), grad * (y > 0).
 _sigmoid_back = torch.ops.aten.sigmoid_backward.grad_input

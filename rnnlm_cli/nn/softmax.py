@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import UNKNOWN_ID
-from rnnlm_cli.nn import by_hand
+from rnnlm_cli.nn import autograd as by_hand
 
-SLAB_LOGITS = 1 << 20  # numbers: 4 MiB of float32
-SLAB_LEAST = 256  # positions of a slab in training: fewer would cost more in weight gradients
+BLOCK_LOGITS = 1 << 20  # numbers: 4 MiB of float32
+MIN_BLOCK_POSITIONS = 256  # of a block in training; fewer cost more
 
 
 def _slabs(num_positions: int, num_classes: int, least: int) -> Iterator[slice]:
-    size = max(SLAB_LOGITS // num_classes, least)
+    size = max(BLOCK_LOGITS // num_classes, least)
     return (slice(begin, begin + size) for begin in range(0, num_positions, size))
 
 
@@ -57,7 +57,7 @@ class _FullLoss(torch.autograd.Function):
     ) -> Tensor:
         dy_MH, dweight_VH, dbias_V = (torch.zeros_like(t) for t in (y_MH, weight_VH, bias_V))
         nats = y_MH.new_zeros(())
-        for slab in _slabs(len(y_MH), len(weight_VH), SLAB_LEAST):
+        for slab in _slabs(len(y_MH), len(weight_VH), MIN_BLOCK_POSITIONS):
             logits = logits_of(y_MH[slab], weight_VH, bias_V, unknown=unknown)
             log_p, target_M1 = torch.log_softmax(logits, dim=1), targets_M[slab, None]
             nats -= log_p.gather(1, target_M1).sum()
@@ -154,7 +154,7 @@ class _SampledLoss(torch.autograd.Function):
         dweight_DH, dbias_D = torch.zeros_like(weight_DH), torch.zeros_like(bias_D)
         nats = y_MH.new_zeros(())
         offset_S = bias_S - draw.log_chance_S.to(bias_S)
-        for slab in _slabs(len(y_MH), num_samples + 1, SLAB_LEAST):
+        for slab in _slabs(len(y_MH), num_samples + 1, MIN_BLOCK_POSITIONS):
             y, where = y_MH[slab], where_M[slab]
             weight_of_target = weight_DH[where]
             logits = y.new_empty(len(y), num_samples + 1)  # the target's own stands last

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import CellName
-from rnnlm_cli.nn import by_hand
+from rnnlm_cli.nn import autograd as by_hand
 from rnnlm_cli.nn.cells import State
 from rnnlm_cli.nn.recurrence import RECURRENCES, Resets
 

@@ -13,16 +13,16 @@ import torch
 from numpy.typing import NDArray
 
 from rnnlm_cli.config import UNKNOWN_ID
-from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score.rows import DocumentRows, Rows, evaluation_window, packed_rows
-from rnnlm_cli.text.coders import Ids
-from rnnlm_cli.text.lines import lines_of
+from rnnlm_cli.text.lines import iter_lines
+from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.windows import Bools
 
 Nats = NDArray[np.float64]
 
 WINDOW_TOKENS = 1 << 12  # read at once: bounds the memory of a pass through the network
-MOST_ROWS = 64
+MAX_ROWS = 64
 WARM_UP = 256  # tokens read before a row counts
 SENTENCES_AT_ONCE = 4096
 
@@ -68,7 +68,7 @@ def sentence_nats(
     """
     if not sentences:
         return []
-    rows, slots = packed_rows(sentences, most_rows=min(MOST_ROWS, window_tokens or MOST_ROWS))
+    rows, slots = packed_rows(sentences, max_rows=min(MAX_ROWS, window_tokens or MAX_ROWS))
     nats_LB = nats_of_rows(network, rows, window_tokens=window_tokens)
     return [
         nats_LB[slot.begin : slot.begin + len(sentence), slot.row]
@@ -97,7 +97,7 @@ def _document_rows(tokens_N: Ids, num_rows: int, reset_every: int | None) -> Doc
     num_rows = min(num_rows, max(1, len(tokens_N) // WARM_UP))  # shorter ones only warm up
     stride = reset_every or 1
     if reset_every is not None and num_rows == 1:
-        num_rows = MOST_ROWS  # cold windows do not depend on each other
+        num_rows = MAX_ROWS  # cold windows do not depend on each other
     size = -(-len(tokens_N) // num_rows)
     size = -(-size // stride) * stride
     warm_up = 0 if num_rows == 1 or reset_every is not None else WARM_UP
@@ -134,17 +134,17 @@ class Evaluation:
 
 
 def evaluate(
-    network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, most_tokens: int | None = None
+    network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, max_tokens: int | None = None
 ) -> Evaluation:
     """Read a stream as training does: running text in warmed rows, sentences packed.
 
     Args:
-        most_tokens: about how many tokens to read at most, warm-up included, spread evenly over
+        max_tokens: about how many tokens to read at most, warm-up included, spread evenly over
             the stream; None reads all.
     """
     read = (
-        _read_sentences(network, tokens_N, most_tokens or len(tokens_N)) if sentences
-        else _read_warmed_rows(network, tokens_N, most_tokens or len(tokens_N))
+        _read_sentences(network, tokens_N, max_tokens or len(tokens_N)) if sentences
+        else _read_warmed_rows(network, tokens_N, max_tokens or len(tokens_N))
     )
     nats = unknown_nats = 0.0
     num_scored = num_read = num_unknown = 0
@@ -165,20 +165,20 @@ def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> NDArray[np.bool
 
 
 def _read_sentences(
-    network: RecurrentNetwork, tokens_N: Ids, most_tokens: int
+    network: RecurrentNetwork, tokens_N: Ids, max_tokens: int
 ) -> Iterator[tuple[Ids, Nats]]:
     """The tokens read and their nats, some sentences at a time."""
-    lines = lines_of(tokens_N, every=-(-len(tokens_N) // most_tokens))
+    lines = iter_lines(tokens_N, every=-(-len(tokens_N) // max_tokens))
     while batch := list(islice(lines, SENTENCES_AT_ONCE)):
         yield np.concatenate(batch), np.concatenate(sentence_nats(network, batch))
 
 
 def _read_warmed_rows(
-    network: RecurrentNetwork, tokens_N: Ids, most_tokens: int
+    network: RecurrentNetwork, tokens_N: Ids, max_tokens: int
 ) -> Iterator[tuple[Ids, Nats]]:
     """The tokens read and their nats, a window at a time."""
-    num_read = min(len(tokens_N), most_tokens)
-    num_rows = min(MOST_ROWS, max(1, num_read // (4 * WARM_UP)))
+    num_read = min(len(tokens_N), max_tokens)
+    num_rows = min(MAX_ROWS, max(1, num_read // (4 * WARM_UP)))
     if num_read == len(tokens_N):
         rows = _document_rows(tokens_N, num_rows, None)
     else:

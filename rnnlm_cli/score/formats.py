@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from rnnlm_cli.score.texts import TextScore, perplexity_of
+from rnnlm_cli.score.sentences import TextScore, perplexity_of
 
 COLUMNS = (
     ("ln_p", 12), ("log10_p", 11), ("tokens", 7), ("perplexity", 11), ("bits/char", 9),
@@ -13,7 +13,7 @@ COLUMNS = (
 HEADER = "  ".join([*(name.rjust(width) for name, width in COLUMNS), "text"])
 
 
-def text_lines(score: TextScore) -> list[str]:
+def format_lines(score: TextScore) -> list[str]:
     """One line with the columns of HEADER, then one line a token: surprisal in bits, token.
 
     "-" stands where there is no value; "*" marks bits per character that hide the spelling of
@@ -67,7 +67,7 @@ class Total:
         return line
 
 
-def json_line(score: TextScore, *, document: bool) -> str:
+def format_json(score: TextScore, *, document: bool) -> str:
     """One JSON object.
 
     Keys: text (file for a document), nats (-ln p), log10_prob, predicted_tokens, perplexity

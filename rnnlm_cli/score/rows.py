@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from rnnlm_cli.config import BOUNDARY_ID
-from rnnlm_cli.text.coders import Ids
+from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.windows import Bools, Window
 
 
@@ -97,17 +97,17 @@ class Slot(NamedTuple):
     begin: int
 
 
-def packed_rows(sentences: Sequence[Ids], *, most_rows: int) -> tuple[PackedRows, list[Slot]]:
+def packed_rows(sentences: Sequence[Ids], *, max_rows: int) -> tuple[PackedRows, list[Slot]]:
     """Sentences laid end to end in rows of about equal length, each begun by a reset.
 
     Args:
         sentences: what is to be predicted of each, its closing boundary included if it counts.
-        most_rows: the largest number of rows.
+        max_rows: the largest number of rows.
     Returns: the rows, and the slot of each sentence, in order. The longest sentences are laid
         first, each into the shortest row (Graham 1969), so little is left over at the ends.
     """
     sizes = [len(sentence) for sentence in sentences]
-    num_rows = max(1, min(most_rows, sum(sizes) // max(1, *sizes, 1)))
+    num_rows = max(1, min(max_rows, sum(sizes) // max(1, *sizes, 1)))
     slots = [Slot(0, 0)] * len(sentences)
     filled = [(0, row) for row in range(num_rows)]
     for index in sorted(range(len(sentences)), key=lambda index: -sizes[index]):

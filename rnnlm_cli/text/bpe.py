@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnlm_cli.config import UNKNOWN_ID
-from rnnlm_cli.text.coders import Ids, byte_token
+from rnnlm_cli.text.tokenizers import Ids, byte_token
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from tokenizers.pre_tokenizers import PreTokenizer
 
-LEAST_COUNT = 2  # of a pair, to be merged
-MOST_LEARNED_FROM = 1 << 28  # characters; of longer texts, pieces spread evenly
+MIN_PAIR_COUNT = 2  # of a pair, to be merged
+MAX_TRAINING_CHARACTERS = 1 << 28  # characters; of longer texts, pieces spread evenly
 BATCH_CHARACTERS = 1 << 14  # encoded together by one thread
 
 Merge = tuple[int, int]
@@ -48,10 +48,10 @@ def learn_merges(
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = _pre_tokenizer()
     trainer = BpeTrainer(
-        vocab_size=vocab_size - (len(tokens) - 256), min_frequency=LEAST_COUNT,
+        vocab_size=vocab_size - (len(tokens) - 256), min_frequency=MIN_PAIR_COUNT,
         initial_alphabet=sorted(_CHARACTER_OF_BYTE.values()), show_progress=False,
     )
-    every = -(-num_characters // MOST_LEARNED_FROM)
+    every = -(-num_characters // MAX_TRAINING_CHARACTERS)
     tokenizer.train_from_iterator(
         (chunk for k, chunk in enumerate(chunks) if k % every == 0), trainer
     )

@@ -3,7 +3,7 @@
 An entry is a folder named by its key, which is made of the text's contents, of how it became
 tokens, and of the version of this layout:
 
-    entry.json  what the tokens are (see `rnnlm_cli.text.stream`)
+    entry.json  what the tokens are (see `rnnlm_cli.text.corpus`)
     tokens      the ids, one after the other, in the smallest unsigned integers that hold them
     runs        the state files of the runs that were trained on it, a path a line
 
@@ -23,11 +23,11 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from rnnlm_cli.errors import TextError
-from rnnlm_cli.text.watch import Watch
+from rnnlm_cli.messages import Messages
 
 ENTRY, TOKENS, RUNS = "entry.json", "tokens", "runs"
-MOST_BYTES = 16_000_000_000
-MOST_HEADER = 1 << 28  # of a state file
+MAX_CACHE_BYTES = 16_000_000_000
+MAX_HEADER_BYTES = 1 << 28  # of a state file
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ class Cache:
 
     Args:
         folder: where they are; None takes the system's folder for caches.
-        most_bytes: when a new entry makes the whole larger, those that were not used for longest
+        max_bytes: when a new entry makes the whole larger, those that were not used for longest
             go, but for the new one and those that a run's state file refers to.
     """
 
-    def __init__(self, folder: Path | None = None, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path | None = None, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
         self.folder = folder or user_cache_path("rnnlm", appauthor=False)
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
 
     def entries(self) -> list[Entry]:
         """All that there are, the last used first."""
@@ -114,7 +114,7 @@ class Cache:
         return entry if (entry.folder / ENTRY).is_file() else None
 
     @contextmanager
-    def working_folder(self, watch: Watch) -> Iterator[Path]:
+    def working_folder(self, watch: Messages) -> Iterator[Path]:
         """A new folder inside the cache, which is gone after the block unless it was added.
 
         Where the cache cannot be written, a temporary one takes its place.
@@ -159,7 +159,7 @@ class Cache:
         entries = self.entries()
         total = sum(entry.num_bytes for entry in entries)
         for entry in reversed(entries):
-            if total <= self.most_bytes:
+            if total <= self.max_bytes:
                 return
             if entry != new and not entry.runs():
                 total -= entry.num_bytes
@@ -207,6 +207,6 @@ def _refers(state: Path, key: str) -> bool:
     try:
         with state.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
-            return key.encode() in file.read(min(size, MOST_HEADER))
+            return key.encode() in file.read(min(size, MAX_HEADER_BYTES))
     except OSError:
         return False

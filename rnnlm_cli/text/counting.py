@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_HELD = 1 << 20  # different words in memory
+MAX_WORDS_IN_MEMORY = 1 << 20  # different words in memory
 PIECE_CHARACTERS = 1 << 20
 
 
@@ -50,7 +50,7 @@ class WordCounter:
     def add(self, words: Iterable[str]) -> None:
         """Count some words."""
         self._held.update(words)
-        if len(self._held) > MOST_HELD:
+        if len(self._held) > MAX_WORDS_IN_MEMORY:
             self._put_away()
 
     def counts(self) -> Iterator[tuple[str, int]]:

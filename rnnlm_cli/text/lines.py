@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnlm_cli.config import BOUNDARY_ID, Level
-from rnnlm_cli.text.coders import Ids
+from rnnlm_cli.text.tokenizers import Ids
 
 BLOCK = 1 << 16  # tokens of a mapped stream looked at together
 LONG: dict[Level, int] = {"char": 40, "byte": 40, "bpe": 12, "word": 8}  # tokens of a line
@@ -24,7 +24,7 @@ def num_boundaries(tokens_N: Ids) -> int:
     return sum(int(np.count_nonzero(block_M == BOUNDARY_ID)) for block_M in blocks)
 
 
-def lines_of(tokens_N: Ids, *, every: int = 1) -> Iterator[Ids]:
+def iter_lines(tokens_N: Ids, *, every: int = 1) -> Iterator[Ids]:
     """The lines of a stream, or every so many-th of them, each with the boundary that closes it."""
     begin = number = 0
     for number, end in enumerate(line_ends(tokens_N), 1):
@@ -52,15 +52,15 @@ class Overlap:
     least: int
 
 
-def overlap(train_N: Ids, valid_N: Ids, level: Level) -> Overlap:
+def measure_overlap(train_N: Ids, valid_N: Ids, level: Level) -> Overlap:
     """Which validation lines also stand in the training text: a leak makes every figure false."""
     least = LONG[level]
     numbers: dict[bytes, list[int]] = {}  # of a line: how often, and its length
-    for line in map(_without_boundary, lines_of(valid_N)):
+    for line in map(_without_boundary, iter_lines(valid_N)):
         if len(line):
             numbers.setdefault(line.tobytes(), [0, len(line)])[0] += 1
     shared: set[bytes] = set()
-    for line in map(_without_boundary, lines_of(train_N)):
+    for line in map(_without_boundary, iter_lines(train_N)):
         key = line.tobytes()
         if key in numbers:
             shared.add(key)

@@ -18,9 +18,17 @@ from typing import Any, Self
 from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID, Level, TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.text.bpe import BpeCoder, Merge, check_merges, learn_merges
-from rnnlm_cli.text.coders import BOUNDARY, ByteCoder, CharCoder, Coder, Ids, WordCoder, byte_token
 from rnnlm_cli.text.counting import WordCounter, count_characters
 from rnnlm_cli.text.reading import whole_words
+from rnnlm_cli.text.tokenizers import (
+    BOUNDARY,
+    ByteCoder,
+    CharCoder,
+    Coder,
+    Ids,
+    WordCoder,
+    byte_token,
+)
 
 UNKNOWN = "<unk>"
 BYTE_LEVELS = ("byte", "bpe")
@@ -64,7 +72,7 @@ class Vocabulary:
             if config.level == "byte":
                 return cls("byte", tokens, 0)
             new, merges = learn_merges(
-                whole_words(chunks), num_characters, config.most_tokens, tokens
+                whole_words(chunks), num_characters, config.max_tokens, tokens
             )
             return cls("bpe", (*tokens, *new), 0, tuple(merges))
         counts, unknown = _counts(chunks, config)

@@ -5,17 +5,17 @@ import time
 from dataclasses import dataclass
 
 from rnnlm_cli.score.evaluate import evaluate
-from rnnlm_cli.text.stream import Corpus, Part
-from rnnlm_cli.train.loop import Learner, train_step
-from rnnlm_cli.train.schedule import FEWEST_VALIDATED, VALIDATION_SHARE, Plan
+from rnnlm_cli.text.corpus import Corpus, Part
+from rnnlm_cli.train.schedule import MIN_VALIDATION_TOKENS, VALIDATION_SHARE, Plan
 from rnnlm_cli.train.state import TrainState
+from rnnlm_cli.train.step import Learner, train_step
 
-CALIBRATION_PART = 0.01  # of the budget, for timing steps
-CALIBRATION_MOST = 2.0  # seconds
+CALIBRATION_SHARE = 0.01  # of the budget, for timing steps
+MAX_CALIBRATION_SECONDS = 2.0  # seconds
 CALIBRATION_TOKENS, CALIBRATION_LOGITS = 1 << 14, 1 << 26  # evaluated at most
-FINAL_MOST = 0.1  # of the budget, for the last validation and the test
+MAX_FINAL_SHARE = 0.1  # of the budget, for the last validation and the test
 TOLERANCE = 0.05  # of what is left of the budget
-LAST_WORDS = 0.3  # seconds, for writing the files and saying how it went
+FINISH_SECONDS = 0.3  # seconds, for writing the files and saying how it went
 PICTURE_SECONDS = 0.5  # for drawing the losses
 
 
@@ -51,8 +51,9 @@ class Budget:
     def final_tokens(self, corpus: Corpus, speed: Speed) -> tuple[int, int]:
         """How many validation and test tokens the last evaluation reads: all that fit."""
         wanted = [len(corpus.valid.tokens_N), len(corpus.test.tokens_N) if corpus.test else 0]
-        fitting = FINAL_MOST * self.seconds / speed.evaluation / sum(wanted)
-        valid, test = (max(FEWEST_VALIDATED, int(min(fitting, 1) * tokens)) for tokens in wanted)
+        fitting = MAX_FINAL_SHARE * self.seconds / speed.evaluation / sum(wanted)
+        share = min(fitting, 1)
+        valid, test = (max(MIN_VALIDATION_TOKENS, int(share * tokens)) for tokens in wanted)
         return valid, test
 
     def steps(
@@ -92,7 +93,7 @@ def measure_speed(
     learner: Learner, valid: Part, *, sentences: bool, budget_seconds: float
 ) -> Speed:
     """Time some steps on a copy of the network, and an evaluation; nothing is changed."""
-    allowed = min(CALIBRATION_MOST, CALIBRATION_PART * budget_seconds)
+    allowed = min(MAX_CALIBRATION_SECONDS, CALIBRATION_SHARE * budget_seconds)
     rows = learner.rows
     trial = Learner(copy.deepcopy(learner.network), rows, learner.classes, learner.config)
     state = TrainState(trial.network.initial_state(rows.batch_size))
@@ -104,8 +105,8 @@ def measure_speed(
     training = sorted(durations)[len(durations) // 2] / learner.tokens_per_step
 
     fitting = CALIBRATION_LOGITS // learner.network.config.vocab_size
-    read = max(FEWEST_VALIDATED, min(CALIBRATION_TOKENS, fitting))
+    read = max(MIN_VALIDATION_TOKENS, min(CALIBRATION_TOKENS, fitting))
     before = time.perf_counter()
-    evaluate(learner.network, valid.tokens_N, sentences=sentences, most_tokens=read)
+    evaluate(learner.network, valid.tokens_N, sentences=sentences, max_tokens=read)
     seconds = time.perf_counter() - before
     return Speed(training, seconds / min(read, len(valid.tokens_N)))

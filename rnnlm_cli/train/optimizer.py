@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import TrainConfig
-from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.nn.network import RecurrentNetwork
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8

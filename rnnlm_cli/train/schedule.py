@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 WARM_UP_PART = 0.05
 LAST_RATE = 0.01  # of the peak
-MOST_VALIDATIONS = 20
+MAX_VALIDATIONS = 20
 VALIDATION_SHARE = 0.05  # tokens of a validation, of those trained between two
-FEWEST_VALIDATED = 2048  # tokens
-MOST_REPORTS = 200
+MIN_VALIDATION_TOKENS = 2048  # tokens
+MAX_REPORTS = 200
 EXTENSION_HEIGHT = 0.5  # of the peak
 
 
@@ -54,11 +54,11 @@ class Plan:
         steps = self.total_steps - self.anchor_step
         tokens = steps * self.tokens_per_step
         if not self.num_validations:
-            most = tokens * VALIDATION_SHARE / (self.validated_tokens or FEWEST_VALIDATED)
-            self.num_validations = min(max(int(most), 1), MOST_VALIDATIONS, max(steps, 1))
+            most = tokens * VALIDATION_SHARE / (self.validated_tokens or MIN_VALIDATION_TOKENS)
+            self.num_validations = min(max(int(most), 1), MAX_VALIDATIONS, max(steps, 1))
         if not self.validated_tokens:
             between = tokens / self.num_validations
-            self.validated_tokens = max(FEWEST_VALIDATED, int(VALIDATION_SHARE * between))
+            self.validated_tokens = max(MIN_VALIDATION_TOKENS, int(VALIDATION_SHARE * between))
 
     def progress(self, step: int) -> float:
         """The part of the budget that is spent before a step."""
@@ -78,7 +78,7 @@ class Plan:
 
     def reports_after(self, step: int) -> bool:
         """Whether the history has a record after a step."""
-        return self.validates_after(step) or self._passes(step, MOST_REPORTS)
+        return self.validates_after(step) or self._passes(step, MAX_REPORTS)
 
     def correct(self, step: int, total_steps: int) -> None:
         """End at `total_steps` instead; `step` steps are done."""

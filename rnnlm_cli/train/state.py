@@ -8,15 +8,15 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from rnnlm_cli.nn.model import States
+from rnnlm_cli.nn.network import States
 from rnnlm_cli.windows import START, Position
 
 NUMBERS = (
     "step", "loss", "gradient_norm", "rate_scale", "num_undone", "best_nats", "best_step",
     "since_best",
 )
-LEAST_LEAP = 0.5  # nats above the best
-WORST_START = 20.0  # nats above a guess, of a first validation: tokens can be that unexpected
+MIN_DIVERGENCE = 0.5  # nats above the best
+MAX_FIRST_LOSS = 20.0  # nats above a guess, of a first validation: tokens can be that unexpected
 
 
 @dataclass
@@ -61,9 +61,9 @@ class TrainState:
         Args:
             guess: the nats of one, ln V.
         """
-        most = guess + WORST_START
+        most = guess + MAX_FIRST_LOSS
         if self.has_best:
-            most = max((self.best_nats + guess) / 2, self.best_nats + LEAST_LEAP)
+            most = max((self.best_nats + guess) / 2, self.best_nats + MIN_DIVERGENCE)
         return not nats <= most  # nor where it is no number
 
     def keep_best(self, nats: float, network: torch.nn.Module) -> bool:
@@ -72,7 +72,7 @@ class TrainState:
         if not nats < self.best_nats:  # nor where it is not a number
             return False
         self.best_nats, self.best_step, self.since_best = nats, self.step, 0
-        self.best_weights = copies(network.state_dict())
+        self.best_weights = copy_tensors(network.state_dict())
         return True
 
     def numbers(self) -> dict[str, Any]:
@@ -98,6 +98,6 @@ class TrainState:
         return state
 
 
-def copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def copy_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors that later changes do not reach."""
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}

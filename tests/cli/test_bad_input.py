@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rnnlm_cli import files
 from rnnlm_cli.cli.main import main
+from rnnlm_cli.files import atomic as files
 
 TEXT = "the quick brown fox jumps over the lazy dog\n" * 40
 

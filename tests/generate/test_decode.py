@@ -6,7 +6,7 @@ import torch
 
 from rnnlm_cli.config import BOUNDARY_ID, SampleConfig
 from rnnlm_cli.generate.decode import generate_tokens
-from rnnlm_cli.generate.samplers import Sampler
+from rnnlm_cli.generate.sampler import Sampler
 from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.model_file import Model
 from rnnlm_cli.text.vocabulary import Vocabulary

@@ -7,9 +7,10 @@ import torch
 from torch.testing import assert_close
 
 from rnnlm_cli.config import ModelConfig
-from rnnlm_cli.nn import RecurrentLayer, products
+from rnnlm_cli.nn import RecurrentLayer
+from rnnlm_cli.nn import matmul as products
 from rnnlm_cli.nn.cells import CELLS
-from rnnlm_cli.nn.model import RecurrentNetwork
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.nn.unroll import run_window
 
 T, B, E, H = 6, 3, 4, 5

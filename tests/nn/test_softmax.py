@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn import softmax
-from rnnlm_cli.nn.randomness import generator
+from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.nn.softmax import ClassSampler, full_loss, sampled_loss, surprisal
 
 M, H, V = 11, 5, 13
@@ -20,8 +20,8 @@ def in_float64(float64):
 
 @pytest.fixture(params=[(1, 2), (1 << 20, 256)], ids=["slabs of 2", "one slab"])
 def slabs(request, monkeypatch):
-    monkeypatch.setattr(softmax, "SLAB_LOGITS", request.param[0])
-    monkeypatch.setattr(softmax, "SLAB_LEAST", request.param[1])
+    monkeypatch.setattr(softmax, "BLOCK_LOGITS", request.param[0])
+    monkeypatch.setattr(softmax, "MIN_BLOCK_POSITIONS", request.param[1])
 
 
 def layer(scale=1.0):
@@ -51,7 +51,7 @@ def test_the_full_loss_equals_cross_entropy_in_every_gradient(slabs, unknown):
 @pytest.mark.parametrize("num_samples", [V, 10 * V])
 def test_with_all_classes_drawn_the_sampled_loss_is_the_full_one(slabs, num_samples):
     *parameters, targets = layer()
-    draw = ClassSampler(torch.arange(V), num_samples).draw(generator(1, "classes", 0))
+    draw = ClassSampler(torch.arange(V), num_samples).draw(make_generator(1, "classes", 0))
     assert draw.ids_S.tolist() == list(range(V))
     expected = everything(full_loss(*parameters, targets), parameters)
     assert_close(everything(sampled_loss(*parameters, targets, draw), parameters), expected)
@@ -60,7 +60,7 @@ def test_with_all_classes_drawn_the_sampled_loss_is_the_full_one(slabs, num_samp
 def test_the_sampled_loss_has_the_gradient_of_its_own_formula(slabs):
     """ln(e^t + sum of e^logit / chance over the drawn but t) - t, by autograd."""
     y, weight, bias, targets = layer()
-    draw = ClassSampler(torch.arange(V), 6).draw(generator(1, "classes", 0))
+    draw = ClassSampler(torch.arange(V), 6).draw(make_generator(1, "classes", 0))
     logits = linear(y, weight, bias)
     weighed = logits[:, draw.ids_S] - draw.log_chance_S
     weighed = weighed.masked_fill(draw.ids_S == targets[:, None], -torch.inf)
@@ -78,8 +78,8 @@ def test_the_bias_falls_as_more_classes_are_drawn():
     for num_samples in (3, 6, 11):
         sampler = ClassSampler(torch.arange(V), num_samples)
         losses = [
-            sampled_loss(*parameters, targets, sampler.draw(generator(1, "classes", step))).item()
-            for step in range(400)
+            sampled_loss(*parameters, targets, sampler.draw(draws)).item()
+            for draws in (make_generator(1, "classes", step) for step in range(400))
         ]
         errors.append(abs(sum(losses) / len(losses) - full))
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
@@ -90,7 +90,7 @@ def test_classes_are_drawn_as_often_as_their_chance_says():
     sampler = ClassSampler(counts, 5)
     num_draws, seen, chance = 2000, torch.zeros(len(counts)), torch.ones(len(counts))
     for step in range(num_draws):
-        draw = sampler.draw(generator(1, "classes", step))
+        draw = sampler.draw(make_generator(1, "classes", step))
         assert len(draw.ids_S.unique()) == 5
         seen[draw.ids_S] += 1
         chance[draw.ids_S] = draw.log_chance_S.exp().to(chance)
@@ -104,14 +104,14 @@ def test_classes_are_drawn_as_often_as_their_chance_says():
 def test_an_unknown_token_that_was_not_trained_is_never_drawn():
     for num_samples in (4, V, 2 * V):
         sampler = ClassSampler(torch.full((V,), 7), num_samples, unknown=False)
-        draws = [sampler.draw(generator(1, "classes", step)).ids_S for step in range(50)]
+        draws = [sampler.draw(make_generator(1, "classes", step)).ids_S for step in range(50)]
         assert UNKNOWN_ID not in torch.cat(draws)
         assert len(draws[0]) == min(num_samples, V - 1)
 
 
 def test_only_rows_used_have_a_gradient():
     y, weight, bias, targets = layer()
-    draw = ClassSampler(torch.arange(V), 4).draw(generator(1, "classes", 0))
+    draw = ClassSampler(torch.arange(V), 4).draw(make_generator(1, "classes", 0))
     sampled_loss(y, weight, bias, targets, draw).backward()
     used = set(draw.ids_S.tolist()) | set(targets.tolist())
     assert weight.grad.is_sparse

@@ -13,7 +13,7 @@ from rnnlm_cli.score.evaluate import (
     document_nats,
     sentence_nats,
 )
-from rnnlm_cli.text.lines import lines_of
+from rnnlm_cli.text.lines import iter_lines
 
 V = 7
 
@@ -105,13 +105,13 @@ def test_cold_windows_equal_separate_documents(make_network):
 
 def test_sentences_of_a_stream_keep_their_boundaries():
     stream = np.array([3, 4, 1, 1, 5, 1, 6], np.int32)
-    assert [s.tolist() for s in lines_of(stream)] == [[3, 4, 1], [1], [5, 1], [6]]
-    assert [s.tolist() for s in lines_of(stream[:3])] == [[3, 4, 1]]
+    assert [s.tolist() for s in iter_lines(stream)] == [[3, 4, 1], [1], [5, 1], [6]]
+    assert [s.tolist() for s in iter_lines(stream[:3])] == [[3, 4, 1]]
 
 
 def test_validation_of_sentences_is_their_mean_over_all_tokens(make_network):
     network, text = make_network(), tokens(60)
-    by_sentence = [by_hand(network, sentence) for sentence in lines_of(text)]
+    by_sentence = [by_hand(network, sentence) for sentence in iter_lines(text)]
     expected = np.concatenate(by_sentence).mean()
     assert mean_nats(network, text, sentences=True) == pytest.approx(expected)
 
@@ -121,7 +121,7 @@ def test_a_part_is_spread_over_the_stream(make_network):
     network = make_network(cell="elman_tanh")
     text = np.concatenate([np.full(9000, 2, np.int32), np.full(9000, 3, np.int32)])
     whole = mean_nats(network, text, sentences=False)
-    part = mean_nats(network, text, sentences=False, most_tokens=8192)
+    part = mean_nats(network, text, sentences=False, max_tokens=8192)
     assert part == pytest.approx(whole, rel=0.02)  # the two halves differ by far more
     halves = [mean_nats(network, half, sentences=False) for half in (text[:9000], text[9000:])]
     assert abs(halves[0] - halves[1]) > 0.1 * whole
@@ -157,7 +157,7 @@ def test_a_part_is_about_as_large_as_asked_warm_up_included(make_network, monkey
 
     usual = evaluate.read_rows
     monkeypatch.setattr(evaluate, "read_rows", count)
-    mean_nats(make_network(), tokens(40_000), sentences=sentences, most_tokens=8192)
+    mean_nats(make_network(), tokens(40_000), sentences=sentences, max_tokens=8192)
     assert 0.7 * 8192 < sum(read) < 1.1 * 8192
 
 

@@ -11,11 +11,11 @@ from tests.test_windows import stream
 
 
 @given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 5))
-def test_packed_sentences_stand_whole_each_from_a_reset(sizes, most_rows):
+def test_packed_sentences_stand_whole_each_from_a_reset(sizes, max_rows):
     sentences = [stream(size) for size in sizes]
-    packed, slots = packed_rows(sentences, most_rows=most_rows)
+    packed, slots = packed_rows(sentences, max_rows=max_rows)
     rows = packed.whole
-    assert rows.targets_LB.shape[1] <= most_rows
+    assert rows.targets_LB.shape[1] <= max_rows
     assert rows.counted_LB.sum() == sum(sizes)
     for sentence, (row, begin) in zip(sentences, slots, strict=True):
         end = begin + len(sentence)
@@ -26,7 +26,7 @@ def test_packed_sentences_stand_whole_each_from_a_reset(sizes, most_rows):
 
 def test_packing_wastes_little():
     sizes = [1 + (index * 37) % 40 for index in range(200)]
-    rows, _ = packed_rows([stream(size) for size in sizes], most_rows=16)
+    rows, _ = packed_rows([stream(size) for size in sizes], max_rows=16)
     assert rows.whole.counted_LB.mean() > 0.97
 
 

@@ -4,10 +4,10 @@ import io
 
 import pytest
 
-from rnnlm_cli.text.watch import Watch
+from rnnlm_cli.messages import Messages
 
 
-class Heard(Watch):
+class Heard(Messages):
     """Writes down the passes and the lines it is told of."""
 
     def __init__(self):

@@ -183,7 +183,7 @@ def test_of_a_long_text_pieces_spread_evenly_are_learned_from(monkeypatch):
     chunks = ["aa aa", "bb bb", "cc cc", "dd dd", "ee"]
     tokens = VOCABULARY.tokens[:257]
     assert learn_merges(chunks, 22, SIZE, tokens)[0] == ["aa", "bb", "cc", "dd"]
-    monkeypatch.setattr(bpe, "MOST_LEARNED_FROM", 21)  # one too few: every second piece
+    monkeypatch.setattr(bpe, "MAX_TRAINING_CHARACTERS", 21)  # one too few: every second piece
     assert learn_merges(chunks, 22, SIZE, tokens)[0] == ["aa", "cc"]
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from rnnlm_cli.config import TextConfig
 from rnnlm_cli.errors import TextError
+from rnnlm_cli.messages import Messages
 from rnnlm_cli.text import cache as module
 from rnnlm_cli.text.cache import ENTRY, RUNS, TOKENS, Cache, Entry
+from rnnlm_cli.text.corpus import load_corpus
 from rnnlm_cli.text.sources import Sources
-from rnnlm_cli.text.stream import load_corpus
-from rnnlm_cli.text.watch import Watch
 
 TEXT = "to be or not to be\nthat is it\n" * 3
 
@@ -40,7 +40,7 @@ def load(tmp_path, cache, heard):
 
 def add(cache, key, *, used=None, size=100):
     """An entry of so many bytes and two, last used at a time."""
-    with cache.working_folder(Watch()) as folder:
+    with cache.working_folder(Messages()) as folder:
         (folder / ENTRY).write_text("{}", "ascii")
         (folder / TOKENS).write_bytes(bytes(size))
         entry = cache.add(folder, key)
@@ -162,7 +162,7 @@ def test_entries_stand_with_the_last_used_first(cache):
 
 
 def test_a_new_entry_pushes_out_no_more_than_it_must_of_those_unused_for_longest(cache):
-    folder = Cache(cache, most_bytes=408)
+    folder = Cache(cache, max_bytes=408)
     for key, used in (("a", 20), ("b", 30), ("c", 10), ("d", 40)):
         add(folder, key, used=used)
     assert keys(folder) == ["d", "b", "a", "c"]  # they fill it to the byte
@@ -174,7 +174,7 @@ def test_a_new_entry_pushes_out_no_more_than_it_must_of_those_unused_for_longest
 
 
 def test_a_new_entry_stays_however_large_it_is(cache):
-    folder = Cache(cache, most_bytes=150)
+    folder = Cache(cache, max_bytes=150)
     add(folder, "a", used=1)
     entry = add(folder, "b", size=500)
     assert keys(folder) == ["b"]
@@ -185,7 +185,7 @@ def test_a_new_entry_stays_however_large_it_is(cache):
 
 @pytest.mark.parametrize("name", ["run.state", "two words", "caf\u00e9", "\udcff", "a\tb"])
 def test_an_entry_that_a_state_file_refers_to_stays(cache, tmp_path, name):
-    folder = Cache(cache, most_bytes=250)
+    folder = Cache(cache, max_bytes=250)
     a = add(folder, "a" * 32, used=1)
     state = write_state(tmp_path / name, "a" * 32)
     a.note_run(state)
@@ -213,7 +213,7 @@ def test_the_name_of_a_state_file_may_hold_what_is_no_line_end(cache, tmp_path, 
     ],
 )
 def test_a_state_file_that_does_not_refer_to_an_entry_keeps_none(cache, tmp_path, change):
-    folder = Cache(cache, most_bytes=150)
+    folder = Cache(cache, max_bytes=150)
     a = add(folder, "a" * 32, used=1)
     state = write_state(tmp_path / "run.state", "a" * 32)
     a.note_run(state)
@@ -260,7 +260,7 @@ def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(cache):
         (cache / name).mkdir()
         (cache / name / ENTRY).write_text("{}", "ascii")
     folder = Cache(cache)
-    with folder.working_folder(Watch()) as working:
+    with folder.working_folder(Messages()) as working:
         left = {path.name for path in cache.iterdir()}
         assert working.name.startswith(f"{os.getpid()}@{here}@")
     assert left == {*names[1:], working.name}
@@ -268,7 +268,7 @@ def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(cache):
 
 
 def test_a_working_folder_goes_when_the_work_fails(cache):
-    with pytest.raises(RuntimeError), Cache(cache).working_folder(Watch()) as folder:
+    with pytest.raises(RuntimeError), Cache(cache).working_folder(Messages()) as folder:
         (folder / TOKENS).write_bytes(b"half")
         raise RuntimeError
     assert list(cache.iterdir()) == []
@@ -327,7 +327,7 @@ def test_an_entry_that_cannot_be_removed_is_an_error(cache, monkeypatch):
 
 
 def test_an_entry_that_another_process_removes_first_is_no_error(cache, monkeypatch):
-    folder, other = Cache(cache, most_bytes=150), Cache(cache)
+    folder, other = Cache(cache, max_bytes=150), Cache(cache)
     old = add(folder, "old", used=1)
 
     def overtaken(entry):

@@ -31,7 +31,7 @@ def test_characters_are_counted_as_a_counter_counts_them(chunks, piece):
 def test_words_put_away_in_files_come_back_once_each_with_their_whole_count(batches, most_held):
     counter = WordCounter()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counting, "MOST_HELD", most_held)
+        patch.setattr(counting, "MAX_WORDS_IN_MEMORY", most_held)
         for batch in batches:
             counter.add(batch)
     expected = Counter(word for batch in batches for word in batch)
@@ -39,7 +39,7 @@ def test_words_put_away_in_files_come_back_once_each_with_their_whole_count(batc
 
 
 def test_no_more_words_than_allowed_stay_in_memory(monkeypatch):
-    monkeypatch.setattr(counting, "MOST_HELD", 2)
+    monkeypatch.setattr(counting, "MAX_WORDS_IN_MEMORY", 2)
     counter = WordCounter()
     for word, num_files in (("a", 0), ("b", 0), ("a", 0), ("c", 1), ("a", 1)):
         counter.add([word])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm_cli.text import lines
-from rnnlm_cli.text.lines import LONG, Overlap, lines_of, overlap
+from rnnlm_cli.text.lines import LONG, Overlap, iter_lines, measure_overlap
 
 TEXTS = st.text(st.sampled_from("ab\n"), max_size=12)
 
@@ -25,7 +25,7 @@ def test_lines_are_those_of_str_split_each_with_its_boundary(text, every, block)
     expected = [f"{line}\n" for line in closed] + ([last] if last else [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK", block)
-        assert texts_of(lines_of(stream(text), every=every)) == expected[::every]
+        assert texts_of(iter_lines(stream(text), every=every)) == expected[::every]
 
 
 def test_shared_lines_are_counted_by_hand():
@@ -38,7 +38,7 @@ def test_shared_lines_are_counted_by_hand():
         "abcdefg\n"  # the beginning of one that is there
         "y\n"
     )
-    assert overlap(stream(train), stream(valid), "word") == Overlap(
+    assert measure_overlap(stream(train), stream(valid), "word") == Overlap(
         num_lines=6, num_shared=3, num_long=2, num_long_shared=1, least=8
     )
 
@@ -47,12 +47,12 @@ def test_shared_lines_are_counted_by_hand():
 def test_a_long_line_has_as_many_tokens_as_its_level_says_and_its_boundary(level):
     least = LONG[level]
     text = f"{'a' * (least - 1)}\n{'b' * least}\n"
-    assert overlap(stream(""), stream(text), level) == Overlap(
+    assert measure_overlap(stream(""), stream(text), level) == Overlap(
         num_lines=2, num_shared=0, num_long=1, num_long_shared=0, least=least
     )
 
 
 @given(TEXTS, TEXTS)
 def test_a_text_shares_every_line_with_itself_and_with_what_holds_it(text, before):
-    found = overlap(stream(f"{before}\n{text}"), stream(text), "bpe")
+    found = measure_overlap(stream(f"{before}\n{text}"), stream(text), "bpe")
     assert found.num_shared == found.num_lines == sum(line != "" for line in text.split("\n"))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from rnnlm_cli.config import TrainConfig
-from rnnlm_cli.text.stream import Corpus, Part
+from rnnlm_cli.text.corpus import Corpus, Part
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.train import budget as room
 from rnnlm_cli.train.budget import Budget, Speed, measure_speed
-from rnnlm_cli.train.loop import Learner
 from rnnlm_cli.train.schedule import Plan
+from rnnlm_cli.train.step import Learner
 from rnnlm_cli.windows import TrainingRows
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from rnnlm_cli.config import TrainConfig
-from rnnlm_cli.nn.randomness import generator
+from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.train.optimizer import (
     SGD,
@@ -81,7 +81,7 @@ def test_rows_of_plain_descent_decay_where_they_are_touched():
 def test_the_clipped_gradient_has_the_norm_asked_for_sparse_parts_included(make_network, tied):
     network = make_network(tied=tied, embedding_size=5)
     inputs = torch.randint(7, (9, 2))
-    draw = ClassSampler(torch.ones(7), 3).draw(generator(1, "classes", 0))
+    draw = ClassSampler(torch.ones(7), 3).draw(make_generator(1, "classes", 0))
     loss, _ = network.loss(inputs, inputs, network.initial_state(2), draw=draw)
     loss.backward()
 

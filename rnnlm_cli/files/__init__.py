@@ -1,0 +1,1 @@
+"""Atomic writes, locks, and the layout of the files that rnnlm writes."""

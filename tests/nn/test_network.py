@@ -1,0 +1,154 @@
+"""The network around the recurrence."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, embedding, linear
+from torch.testing import assert_close
+
+from rnnlm_cli.config import UNKNOWN_ID
+from rnnlm_cli.machine import prepare
+from rnnlm_cli.nn.network import distinct_inputs
+from rnnlm_cli.nn.randomness import make_generator
+
+T, B, V = 3, 2, 7
+
+
+@pytest.fixture(autouse=True)
+def in_float64(float64):
+    torch.manual_seed(5)
+
+
+def test_logits_equal_a_network_of_torch_modules(make_network):
+    network = make_network(cell="gru")
+    embedding = torch.nn.Embedding(V, 4, _weight=network.embedding.detach())
+    oracle = torch.nn.GRU(4, 5, 2)
+    for index, layer in enumerate(network.layers):
+        for name, parameter in layer.named_parameters():
+            getattr(oracle, f"{name}_l{index}").data.copy_(parameter.data)
+    inputs = torch.randint(V, (T, B))
+    expected_y, _ = oracle(embedding(inputs))
+    logits, _ = network(inputs, network.initial_state(B))
+    assert_close(logits, expected_y @ network.output_weight.T + network.output_bias)
+
+
+@pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "lstm"])
+def test_two_windows_equal_one_sequence(make_network, cell):
+    network = make_network(cell=cell)
+    inputs = torch.randint(V, (5, B))
+    whole, end = network(inputs, network.initial_state(B))
+    head, state = network(inputs[:2], network.initial_state(B))
+    tail, after = network(inputs[2:], state)
+    assert_close(torch.cat([head, tail]), whole)
+    assert_close(after, end)
+
+
+def test_tied_networks_share_one_table(make_network):
+    tied = make_network(tied=True, embedding_size=5)
+    free = make_network(embedding_size=5)
+    assert free.num_parameters - tied.num_parameters == V * 5
+    logits, _ = tied(torch.randint(V, (T, B)), tied.initial_state(B))
+    logits.sum().backward()
+    assert tied.embedding.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "num_distinct"), [((3, 2), None), ((40, 2), V), ((4, 16), 64)]
+)
+def test_the_loss_equals_cross_entropy_however_inputs_are_shared(
+    make_network, shape, num_distinct
+):
+    """Few inputs, more inputs than tokens, more tokens than inputs."""
+    vocab_size = V if num_distinct != 64 else 300
+    network = make_network(vocab_size=vocab_size)
+    inputs, targets = torch.randint(vocab_size, shape), torch.randint(vocab_size, shape)
+    distinct, where = distinct_inputs(inputs, vocab_size)
+    if where is None:
+        assert num_distinct is None and distinct is inputs
+    else:
+        assert torch.equal(distinct[where], inputs) and len(distinct) <= num_distinct
+    state = network.initial_state(shape[1])
+    x = embedding(inputs, network.embedding)
+    for layer in network.recurrent_layers:
+        x, _ = layer(x, layer.initial_state(shape[1]))
+    logits = linear(x, network.output_weight, network.output_bias)
+    nats = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    parameters = list(network.parameters())
+    expected = torch.autograd.grad(nats.mean(), parameters, retain_graph=True)
+    loss, _ = network.loss(inputs, targets, state)
+    assert_close(loss, nats.mean())
+    assert_close(torch.autograd.grad(loss, parameters), expected)
+    assert_close(network.surprisal(inputs, targets, state)[0].flatten(), nats)
+    assert_close(network(inputs, state)[0], logits)
+
+
+def test_where_training_held_no_unknown_it_has_no_probability_and_the_mean_input(make_network):
+    network = make_network(unknown_trained=False)
+    inputs = torch.tensor([[UNKNOWN_ID, 2]])
+    with torch.no_grad():
+        logits, _ = network(inputs, network.initial_state(2))
+        assert (logits[..., UNKNOWN_ID] == -math.inf).all()
+        network.embedding[2] = network.embedding[1:].mean(dim=0)
+        moved = network.embedding[1:].mean(dim=0) - network.embedding[2]
+        network.embedding[3] -= (V - 1) * moved  # bring the mean back to where row 2 now is
+        logits, _ = network(inputs, network.initial_state(2))
+    assert_close(logits[0, 0], logits[0, 1])
+
+
+def test_an_unknown_that_was_trained_is_a_token_like_others(make_network):
+    network = make_network(unknown_trained=True)
+    logits, _ = network(torch.tensor([[UNKNOWN_ID]]), network.initial_state(1))
+    assert logits.isfinite().all()
+
+
+def test_dropout_follows_its_generator_alone_and_keeps_the_mean(make_network):
+    network = make_network(dropout=0.4)
+    inputs, state = torch.randint(V, (T, B)), network.initial_state(B)
+
+    def run(step):
+        return network(inputs, state, dropout_generator=make_generator(1, "dropout", step))[0]
+
+    assert_close(run(3), run(3), rtol=0, atol=0)
+    assert not torch.equal(run(3), run(4))
+    plain, _ = network(inputs, state)
+    assert_close(plain, make_network()(inputs, state)[0], rtol=0, atol=0)
+    dropped = network._drop(torch.ones(1000, 40), make_generator(1, "dropout", 0))
+    assert set(dropped.unique().tolist()) == {0.0, 1 / 0.6}
+    assert abs(dropped.mean().item() - 1) < 0.02  # five standard deviations
+
+
+def test_dropout_falls_on_what_enters_every_layer_and_the_output(make_network, monkeypatch):
+    network, widths = make_network(dropout=0.4), []
+
+    def all_dropped(x, dropout_generator):
+        widths.append(x.shape[-1])
+        return torch.zeros_like(x)
+
+    monkeypatch.setattr(network, "_drop", all_dropped)
+    logits, _ = network(torch.randint(V, (T, B)), network.initial_state(B))
+    assert widths == [4, 5, 5]
+    assert_close(logits, network.output_bias.expand(T, B, V))
+
+
+def test_generators_depend_on_seed_purpose_and_step():
+    draws = {
+        torch.rand((), generator=make_generator(*key)).item()
+        for key in [(1, "a", 0), (2, "a", 0), (1, "b", 0), (1, "a", 1)]
+    }
+    assert len(draws) == 4
+
+
+def test_the_device_is_cuda_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert prepare(device=None, threads=None) == torch.device("cuda:0")
+    assert prepare(device="cuda:1", threads=None) == torch.device("cuda:1")
+    assert prepare(device="cpu", threads=None) == torch.device("cpu")
+
+
+def test_a_network_on_the_meta_device_has_the_same_shapes(make_network):
+    with torch.device("meta"):
+        ghost = make_network()
+    assert {n: p.shape for n, p in ghost.named_parameters()} == {
+        n: p.shape for n, p in make_network().named_parameters()
+    }
