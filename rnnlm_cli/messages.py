@@ -1,5 +1,6 @@
 """Where notes, warnings and the progress of long work go: silent by default."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,3 +24,11 @@ class Messages:
         """Announce a pass over some files. Yields a function to call with each number of bytes
         read."""
         yield lambda num_bytes: None
+
+
+class StderrMessages(Messages):
+    """Prints every line on stderr."""
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        print(line, file=sys.stderr, flush=True)

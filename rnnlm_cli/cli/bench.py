@@ -11,57 +11,60 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnlm_cli.cli.options import DeviceOption, ThreadsOption, open_model
+from rnnlm_cli.cli.options import open_model, options_from
+from rnnlm_cli.config import MachineConfig
 
 if TYPE_CHECKING:
     from rnnlm_cli.bench.comparisons import Bench, Row
     from rnnlm_cli.bench.timing import Timing
 
-SECONDS = 6.0  # a line
+SECONDS = 6.0  # for each line
 QUICK_SECONDS = 0.25
 
 
+@options_from(MachineConfig)
 def bench(
     model: Annotated[Path | None, typer.Option(
         "-m", "--model", help="Measure this model: its layer, training step and generation.",
         show_default=False)] = None,
     quick: Annotated[bool, typer.Option(
-        "--quick", help="Small sizes only, in less than 20 seconds.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    threads: ThreadsOption = None,
-    device: DeviceOption = None,
+        "--quick", help="Measure small sizes only, in less than 20 seconds.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object per line.")] = False,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Time the hand-written cells beside torch.nn and beside the bare matrix products.
 
-    Layers in milliseconds a window, training steps in milliseconds, generation in tokens per
-    second, each the median of alternating runs, with the interquartile range in percent. A ratio
-    above 1 means that ours is the faster. "products" are the matrix products alone.
+    Layers are timed in milliseconds per window, training steps in milliseconds, and generation in
+    tokens per second. Each figure is the median of alternating runs, with the interquartile range
+    in percent. A ratio above 1 means that the hand-written code is faster. "products" are the
+    matrix products alone.
     """
-    loaded = None if model is None else open_model(model, device=device, threads=threads)
+    machine = MachineConfig(**given)
+    loaded = None if model is None else open_model(model, machine)
 
     from rnnlm_cli.bench.comparisons import Bench
-    from rnnlm_cli.machine import prepare
+    from rnnlm_cli.machine import prepare_machine
 
-    where = prepare(device=device, threads=threads) if loaded is None else loaded.network.device
-    measure = Bench(where, seconds=QUICK_SECONDS if quick else SECONDS, small=quick)
-    if loaded is None:
-        rows = _all(measure)
-    else:
-        rows = measure.model(loaded.network, dict(loaded.training))
+    device = prepare_machine(machine) if loaded is None else loaded.network.device
+    measure = Bench(device, seconds=QUICK_SECONDS if quick else SECONDS, small=quick)
+    rows = _measure_all(measure) if loaded is None else measure.model(
+        loaded.network, dict(loaded.training)
+    )
     if not json:
-        print(_machine(), file=sys.stderr)
-    lines = (json_format.dumps(_record(row)) for row in rows) if json else _table(rows)
+        print(_describe_machine(), file=sys.stderr)
+    lines = (json_format.dumps(_to_dict(row)) for row in rows) if json else _format_table(rows)
     for line in lines:
         print(line, flush=True)
 
 
-def _all(measure: Bench) -> Iterator[Row]:
+def _measure_all(measure: Bench) -> Iterator[Row]:
     yield from measure.layers()
     yield from measure.generation()
     yield from measure.output_layers()
 
 
-def _machine() -> str:
+def _describe_machine() -> str:
     import platform
 
     import torch
@@ -72,7 +75,7 @@ def _machine() -> str:
     )
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _to_dict(row: Row) -> dict[str, Any]:
     timings = {
         name: {"seconds": each.median, "spread_percent": each.spread}
         for name, each in row.timings.items()
@@ -80,20 +83,20 @@ def _record(row: Row) -> dict[str, Any]:
     return asdict(row) | {"timings": timings}
 
 
-def _table(rows: Iterator[Row]) -> Iterator[str]:
-    """Lines under each other, with a heading wherever the columns change."""
+def _format_table(rows: Iterator[Row]) -> Iterator[str]:
+    """Yield the lines of a table, with a heading whenever the columns change."""
     headed: list[str] = []
     for row in rows:
         heading = [*row.timings, *row.ratios]
         if heading != headed:
             yield f"{'':52}" + "".join(f"{name:>17}" for name in heading)
             headed = heading
-        figures = [f"{_figure(row, each)} +-{each.spread:2.0f}%" for each in row.timings.values()]
+        figures = [f"{_format_timing(row, each)} +-{each.spread:2.0f}%" for each in row.timings.values()]
         figures += [f"{ratio:.2f}" for ratio in row.ratios.values()]
         yield f"{row.what:<28}{row.shape:<24}" + "".join(f"{figure:>17}" for figure in figures)
 
 
-def _figure(row: Row, timing: Timing) -> str:
+def _format_timing(row: Row, timing: Timing) -> str:
     if "generation" in row.what:
         return f"{row.tokens / timing.median:,.0f}/s"
     return f"{1000 * timing.median:.2f} ms"

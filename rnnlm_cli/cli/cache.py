@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 def cache(
     cache_dir: CacheOption = None,
     clear: Annotated[bool, typer.Option(
-        "--clear", help="Delete all but what a run's state file refers to.")] = False,
+        "--clear", help="Delete the entries that no checkpoint refers to.")] = False,
     clear_all: Annotated[bool, typer.Option(
-        "--clear-all", help="Delete all. Runs on texts from stdin cannot go on then.")] = False,
+        "--clear-all", help="Delete all entries. Runs on texts from stdin can then no longer be resumed.")] = False,
 ) -> None:
-    """List the encoded texts that are kept, or delete them.
+    """List the encoded texts in the cache, or delete them.
 
-    `rnnlm train` encodes a text once and keeps the result, so that it is not done again and the
-    text need not fit in memory. When there is more than 16 GB, what was not used for longest goes,
-    but for texts that a run still needs.
+    `rnnlm train` encodes a text once and keeps the result, so that later runs need not encode it
+    again and the text need not fit into memory. If the cache exceeds 16 GB, the least recently
+    used entries are evicted, except those that a checkpoint refers to.
     """
     from rnnlm_cli.text.cache import MAX_CACHE_BYTES, Cache
 
     store = Cache(cache_dir)
     entries = store.entries()
     if clear or clear_all:
-        going = [entry for entry in entries if clear_all or not entry.runs()]
-        freed = sum(entry.num_bytes for entry in going)
-        for entry in going:
+        deleted = [entry for entry in entries if clear_all or not entry.runs()]
+        freed = sum(entry.num_bytes for entry in deleted)
+        for entry in deleted:
             store.remove(entry)
-        kept = len(entries) - len(going)
+        kept = len(entries) - len(deleted)
         print(
-            f"{len(going)} encoded texts deleted, {freed / 1e6:,.1f} MB freed"
-            + (f"; {kept} kept, as runs refer to them" if kept else ""),
+            f"{len(deleted)} encoded texts deleted, {freed / 1e6:,.1f} MB freed"
+            + (f"; {kept} kept, because runs refer to them" if kept else ""),
             file=sys.stderr,
         )
         return
@@ -51,11 +51,11 @@ def cache(
         file=sys.stderr,
     )
     for entry in entries:
-        print(_line(entry))
+        print(_format_entry(entry))
 
 
-def _line(entry: Entry) -> str:
-    facts = _facts(entry)
+def _format_entry(entry: Entry) -> str:
+    facts = _describe(entry)
     used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used))
     runs = ", ".join(map(str, entry.runs())) or "-"
     return (
@@ -64,7 +64,7 @@ def _line(entry: Entry) -> str:
     )
 
 
-def _facts(entry: Entry) -> dict[str, Any]:
+def _describe(entry: Entry) -> dict[str, Any]:
     from rnnlm_cli.text.cache import ENTRY
 
     try:

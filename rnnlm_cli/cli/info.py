@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="The model file.")] = DEFAULT_MODEL,
-    json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
+    model: Annotated[Path, typer.Argument(help="Model file.")] = DEFAULT_MODEL,
+    json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
 ) -> None:
-    """Say what a model file holds."""
+    """Show the contents of a model file."""
     from rnnlm_cli.language_model import LanguageModel
 
-    facts = _facts(LanguageModel.load(model))
+    facts = _describe(LanguageModel.load(model))
     if json:
         print(json_format.dumps(facts))
         return
     for name, value in facts.items():
-        print(f"{name:<16} {_shown(value)}")
+        print(f"{name:<16} {_format(value)}")
 
 
-def _facts(model: LanguageModel) -> dict[str, Any]:
+def _describe(model: LanguageModel) -> dict[str, Any]:
     from rnnlm_cli.score.evaluate import perplexity
 
     training = dict(model.training)
@@ -50,7 +50,7 @@ def _facts(model: LanguageModel) -> dict[str, Any]:
     }
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):

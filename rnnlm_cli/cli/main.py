@@ -1,9 +1,11 @@
-"""rnnlm: the commands together, and what becomes of their errors."""
+"""rnnlm: all commands, and the exit codes of their errors."""
 
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import wraps
+from inspect import getdoc
 from io import TextIOWrapper
 from typing import Annotated, Any
 
@@ -23,21 +25,22 @@ from rnnlm_cli.errors import InterruptedByUser, RnnlmError
 app = typer.Typer(
     name="rnnlm",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 class _PipeClosedError(Exception):
-    """Nobody reads stdout any more. Not an OSError: of those Typer makes an exit of its own."""
+    """stdout was closed. Not an OSError, because Typer turns those into its own exit."""
 
 
 class _StdoutError(Exception):
-    """The disk that stdout is written to is full, say. Files have errors of their own."""
+    """stdout cannot be written, for example on a full disk. Files have their own errors."""
 
 
-def _with_typers_hands_off(command: Callable[..., int | None]) -> Callable[..., int | None]:
+def _translate_errors(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Wrap a command so that its errors pass through Typer and reach `main`."""
+
     @wraps(command)
     def run(**options: Any) -> int | None:
         try:
@@ -54,21 +57,28 @@ def _with_typers_hands_off(command: Callable[..., int | None]) -> Callable[..., 
     return run
 
 
+def _reflow(text: str) -> str:
+    """Return a help text whose paragraphs are single lines, which the terminal wraps."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 for command in (train, score, generate, info, plot, export, cache, bench):
-    app.command()(_with_typers_hands_off(command))
+    app.command(help=_reflow(getdoc(command) or ""))(_translate_errors(command))
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"rnnlm {__version__}")
+        from importlib.metadata import version
+
+        print(f"rnnlm {__version__} (PyTorch {version('torch')})")
         raise typer.Exit
 
 
 @app.callback()
 def rnnlm(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="And exit.")
-    ] = False,
+    version: Annotated[bool, typer.Option(
+        "--version", callback=_print_version, is_eager=True,
+        help="Show the versions of rnnlm and PyTorch, and exit.")] = False,
 ) -> None:
     """Recurrent language models: train on your own text, score sentences, write new text."""
 
@@ -77,14 +87,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: without the program's name; None takes the process's own.
+        arguments: without the program's name; None takes those of the process.
     Returns: 0 done, 1 an error, 2 usage, 130 Ctrl-C, 141 a closed pipe, 143 SIGTERM.
     """
+    started = time.monotonic()
     _prepare_streams()
     if arguments is None:
+        started -= time.process_time()  # the process began before this module was imported
         arguments = [os.fsencode(each).decode("utf-8", "surrogateescape") for each in sys.argv[1:]]
     try:
-        code = app(args=arguments, prog_name="rnnlm", standalone_mode=False) or 0
+        code = app(
+            args=arguments, prog_name="rnnlm", standalone_mode=False, obj={"started": started}
+        ) or 0
         sys.stdout.flush()
         return code
     except RnnlmError as error:
@@ -103,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare_streams() -> None:
-    """Text is UTF-8 whatever the locale; a stream that the caller closed leads nowhere."""
+    """Use UTF-8 whatever the locale; connect streams that the caller closed to the null device."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")
     if sys.stdout is None:
@@ -116,7 +130,7 @@ def _prepare_streams() -> None:
 
 
 def _abandon_stdout() -> None:
-    """What is left in its buffer must not fail again at exit."""
+    """Discard what is left in the buffer of stdout, which would fail again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnlm_cli.cli.options import (
-    DeviceOption,
-    EncodingOption,
-    ModelOption,
-    ThreadsOption,
-    open_model,
-)
-from rnnlm_cli.config import MAX_SIZE
+from rnnlm_cli.cli.options import EncodingOption, ModelOption, open_model, options_from
+from rnnlm_cli.config import MachineConfig, ScoreConfig
+from rnnlm_cli.config.option import find_problems, select_fields
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
+from rnnlm_cli.messages import StderrMessages
 from rnnlm_cli.text.reading import STDIN, SUFFIXES, make_decoder, read_lines, read_text
 
 if TYPE_CHECKING:
@@ -26,61 +22,51 @@ if TYPE_CHECKING:
     from rnnlm_cli.score.sentences import TextScore
 
 
+@options_from(ScoreConfig, MachineConfig)
 def score(
     texts: Annotated[list[str] | None, typer.Argument(
-        metavar="[SENTENCE]...", help="Sentences, or - for those on stdin; with --document files.",
+        metavar="SENTENCE", help="Sentences, or - for those on stdin; files with --document.",
         show_default=False)] = None,
     model: ModelOption = DEFAULT_MODEL,
     file: Annotated[list[str] | None, typer.Option(
-        "-f", "--file", help="Sentences, one a line; - is stdin.", show_default=False)] = None,
-    closing: Annotated[bool | None, typer.Option(
-        "--closing/--no-closing", help="Whether the end of the line is predicted too.",
-        show_default="as the model was trained: --closing for sentences")] = None,
+        "-f", "--file", help="File with one sentence per line; - is stdin.",
+        show_default=False)] = None,
     tokens: Annotated[bool, typer.Option(
-        "--tokens", help="Every token too, with its surprisal in bits.")] = False,
-    document: Annotated[bool, typer.Option(
-        "--document", help="Whole files as running text, the state carried through.")] = False,
-    rows: Annotated[int | None, typer.Option(
-        help="With --document: cut it into so many rows, each warmed up on the 256 tokens before "
-        "it. Faster, and all but equal.", show_default="1")] = None,
-    reset_every: Annotated[int | None, typer.Option(
-        help="With --document: from the zero state again after so many tokens, the way "
-        "transformers are compared.", show_default="never")] = None,
-    batch_tokens: Annotated[int | None, typer.Option(
-        help="Tokens that the network reads at once: bounds its memory.",
-        show_default="4096")] = None,
+        "--tokens", help="Show every token with its surprisal in bits.")] = False,
     encoding: EncodingOption = None,
     json: Annotated[bool, typer.Option(
-        "--json", help="One JSON object a line: text (or file), nats (-ln p), log10_prob, "
+        "--json", help="Write one JSON object per line: text (or file), nats (-ln p), log10_prob, "
         "predicted_tokens, perplexity, bits_per_char, oov, unscored, closing, tokens.")] = False,
-    threads: ThreadsOption = None,
-    device: DeviceOption = None,
+    *,
+    given: dict[str, Any],
 ) -> None:
     """Score sentences, or whole documents.
 
-    One line each on stdout: ln p, log10 p, predicted tokens, perplexity, bits per character (with
-    a * where unknown tokens hide the cost of their spelling), unknown tokens, whether the closing
-    line end counts, and the text. Perplexity is exp(-ln p / predicted tokens). Put -- before a
-    sentence that begins with a dash.
+    Each sentence gets one line on stdout: ln p, log10 p, predicted tokens, perplexity, bits per
+    character (with a * if unknown tokens hide the cost of their spelling), unknown tokens, whether
+    the newline at the end counts, and the text. Perplexity is exp(-ln p / predicted tokens). Put
+    -- before a sentence that begins with a dash.
     """
-    sentences, files = texts or [], file or []
-    _check(sentences, files, document, rows, reset_every, closing, batch_tokens)
+    sentences, files, document = texts or [], file or [], bool(given.get("document"))
+    scoring = select_fields(ScoreConfig, given)
+    problems = [*find_problems(ScoreConfig, scoring), *_find_conflicts(sentences, files, document)]
+    if problems:
+        raise ConfigError(". ".join(problems))
+    config = ScoreConfig(**scoring)
     if sentences == [STDIN] or document:
         sentences, files = [], [*sentences, *files]
     if encoding is not None:
         make_decoder(encoding)
-    loaded = open_model(model, device=device, threads=threads)
+    loaded = open_model(model, MachineConfig(**select_fields(MachineConfig, given)))
 
     from rnnlm_cli.score.formats import HEADER, Total, format_json, format_lines
 
     if document:
-        scores = _documents(
-            loaded, files, rows or 1, reset_every, tokens, encoding, batch_tokens
-        )
+        scores = _score_documents(loaded, files, config, tokens, encoding)
     else:
         scores = loaded.score(
-            _sentences(loaded, sentences, files, encoding), closing=closing, with_tokens=tokens,
-            batch_tokens=batch_tokens,
+            _read_sentences(loaded, sentences, files, encoding), closing=config.closing,
+            with_tokens=tokens, batch_tokens=config.batch_tokens,
         )
     total = Total()
     for each in scores:
@@ -95,56 +81,38 @@ def score(
         print(total.line(), file=sys.stderr)
 
 
-def _check(
-    texts: list[str], files: list[str], document: bool, rows: int | None,
-    reset_every: int | None, closing: bool | None, batch_tokens: int | None,
-) -> None:
-    """Raise ConfigError naming every clash."""
-    problems = []
+def _find_conflicts(texts: list[str], files: list[str], document: bool) -> Iterator[str]:
+    """Yield what is wrong with the sentences and files that were given."""
     if not texts and not files:
-        problems.append("SENTENCE: nothing given; a sentence, or -f FILE is needed")
+        yield "SENTENCE: nothing given; a sentence, or -f FILE is needed"
     if texts and files and not document:
-        problems.append("-f and SENTENCE: given together; one of them is needed")
-    for option, value in (("--rows", rows), ("--reset-every", reset_every)):
-        if value is not None and not document:
-            problems.append(f"{option}: has no meaning without --document")
-    for option, value in (
-        ("--rows", rows), ("--reset-every", reset_every), ("--batch-tokens", batch_tokens)
-    ):
-        if value is not None and not 1 <= value <= MAX_SIZE:
-            problems.append(
-                f"{option}: '{value}' given; a whole number from 1 to {MAX_SIZE} is needed"
-            )
-    if document and closing:
-        problems.append("--closing and --document: given together; a document has no closing end")
+        yield "-f and SENTENCE: given together; one of them is needed"
     if STDIN in texts and len(texts) > 1:
-        problems.append("SENTENCE: '-' stands for stdin, and must stand alone")
+        yield "SENTENCE: '-' stands for stdin, and must stand alone"
     if not document and any("\n" in text for text in texts):
-        problems.append(
-            "SENTENCE: holds a line end; one line each is needed. "
+        yield (
+            "SENTENCE: holds a newline; a sentence is one line. "
             "Use -f FILE for many lines, or --document FILE for running text"
         )
-    if problems:
-        raise ConfigError(". ".join(problems))
 
 
-def _sentences(
+def _read_sentences(
     model: LanguageModel, texts: list[str], files: list[str], encoding: str | None
 ) -> Iterator[str]:
     lines: Iterator[str] = (
         line for file in files for line in read_lines(file, encoding=encoding or model.encoding)
     )
     if files and sys.stderr.isatty() and not sys.stdout.isatty():
-        lines = _with_a_bar(lines, files)
+        lines = _show_bar(lines, files)
     yield from lines
     for text in texts:
         if os.path.isfile(text):  # not Path's, which fails on a long sentence
-            _note(f"'{text}' is also a file: -f {text} scores its lines")
+            StderrMessages().note(f"'{text}' is also a file: -f {text} scores its lines")
         yield text
 
 
-def _with_a_bar(lines: Iterable[str], files: list[str]) -> Iterator[str]:
-    """The lines, with a bar on stderr of the bytes read."""
+def _show_bar(lines: Iterable[str], files: list[str]) -> Iterator[str]:
+    """Yield the lines, and show a bar of the bytes read on stderr."""
     from tqdm import tqdm
 
     plain = [file for file in files if os.path.isfile(file) and not file.endswith(SUFFIXES)]
@@ -156,22 +124,19 @@ def _with_a_bar(lines: Iterable[str], files: list[str]) -> Iterator[str]:
             bar.update(len(line.encode("utf-8", "surrogatepass")) + 1)
 
 
-def _documents(
-    model: LanguageModel, paths: list[str], rows: int, reset_every: int | None, tokens: bool,
-    encoding: str | None, batch_tokens: int | None,
+def _score_documents(
+    model: LanguageModel, paths: list[str], config: ScoreConfig, tokens: bool,
+    encoding: str | None,
 ) -> Iterator[TextScore]:
     if model.sentences:
-        _note(
+        StderrMessages().note(
             "this model was trained on sentences, each from the zero state; a document carries "
-            "the state across them, which it has not learned"
+            "the hidden state across them, which the model has not learnt"
         )
     for path in paths:
         text = read_text(path, encoding=encoding or model.encoding)
         yield model.score_document(
-            text, name=path, num_rows=rows, reset_every=reset_every, with_tokens=tokens,
-            batch_tokens=batch_tokens,
+            text, name=path, num_rows=config.rows or 1, reset_every=config.reset_every,
+            with_tokens=tokens, batch_tokens=config.batch_tokens,
         )
 
-
-def _note(text: str) -> None:
-    print(f"rnnlm: note: {text}", file=sys.stderr)

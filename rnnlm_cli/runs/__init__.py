@@ -1,5 +1,1 @@
-"""The life of a training run: start, resume, checkpoints, history, report."""
-
-import time
-
-STARTED = time.monotonic()  # the clock of `train --minutes` starts with the process
+"""The life of a training run: request, start, resume, loop, checkpoints, history, report."""

@@ -1,27 +1,24 @@
-"""The state file: all that a run needs to go on as if it had never stopped.
+"""The checkpoint: everything that a run needs to continue as if it had never stopped.
 
-Layout: `rnnlm_cli.files.container`, of the format "rnnlm-state", version 1, its description holding
+Layout: `rnnlm_cli.files.container`, of the format "rnnlm-state", version 2, its description holding
 
-    settings     of the run (Settings)
-    corpus       key: the text's entry in the cache; files: what it was read from
-    vocabulary   as a model file has it
-    plan         Plan, field by field
-    numbers      TrainState without its tensors
-    rows         how many rows are read side by side
-    sampled      whether the softmax is estimated from a part of the classes
-    minutes      budget: all seconds of a run by minutes, or null; reserve: of them for the end
-    final_tokens how many tokens the last evaluation reads of validation and test text
-    seconds      spent so far
-    records      how many the history has
+    config       the RunConfig
+    corpus       key: the text's entry in the cache; files: the identities of the input files
+    vocabulary   as in a model file
+    duration     the SavedDuration: plan, budget_seconds, reserve, final_tokens, seconds
+    state        the TrainState without its tensors
+    batch_size   number of rows of the hidden state
+    sampled      whether the run trains with sampled classes
+    num_records  number of records in the history
     finished     whether the last evaluation was made
-    replaced     sha256 of the model file that stood there when the run began, or null
-    environment  what exact repetition rests on
+    replaced     SHA-256 of the model file that the run replaces, or null
+    environment  what bitwise reproducibility depends on
 
-and its arrays: weights.NAME of the network, best.NAME, carried.LAYER.PART, and
-optimizer.NUMBER.NAME.
+and the arrays weights.NAME (of the network), best.NAME (the best weights), optimizer.NUMBER.NAME
+and carried.LAYER.PART (the hidden state).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,105 +27,112 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.files import container
-from rnnlm_cli.files.container import FileFormat, Shapes
-from rnnlm_cli.model_file import tensor_shapes, tensors_of, to_arrays
-from rnnlm_cli.nn.network import RecurrentNetwork, States
-from rnnlm_cli.runs.run_config import Settings
+from rnnlm_cli.files.container import FileFormat, open_container, write_container
+from rnnlm_cli.model_file import tensor_shapes, to_arrays, to_tensors
+from rnnlm_cli.nn.network import RecurrentNetwork
+from rnnlm_cli.runs.duration import SavedDuration
+from rnnlm_cli.runs.run_config import RunConfig
 from rnnlm_cli.text.corpus import FileIdentity
 from rnnlm_cli.text.vocabulary import Vocabulary
+from rnnlm_cli.train.learner import Learner
 from rnnlm_cli.train.optimizer import Optimizer, make_optimizers
-from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
 
-STATE_FILE = FileFormat(
-    "rnnlm-state", 1, "state file", "'rnnlm train TEXT'",
-    "The model file beside it is whole by itself; 'rnnlm train TEXT --restart' begins anew",
+CHECKPOINT_FORMAT = FileFormat(
+    "rnnlm-state", 2, "checkpoint", "'rnnlm train TEXT'",
+    "The model file beside it is complete without it; 'rnnlm train TEXT --restart' begins anew",
+    min_version=2,
+    if_older="Continue from its model instead: 'rnnlm train TEXT --init MODEL --out NEW'",
 )
 
 
-@dataclass
-class Checkpoint:
-    """A run as it stands between two steps; the names are those of the file."""
+@dataclass(frozen=True)
+class CorpusRecord:
+    """The corpus of a run: its key in the cache, and the identities of the input files."""
 
-    settings: Settings
     key: str
     files: tuple[FileIdentity, ...]
-    vocabulary: Vocabulary
-    plan: Plan
-    state: TrainState
+
+
+@dataclass(frozen=True)
+class LearnerRecord:
+    """The tensors of a learner.
+
+    Args:
+        weights: the parameters of the network.
+        optimizers: the tensors of its optimizers, named as `optimizer_tensors` does.
+        sampled: whether it trains with sampled classes.
+    """
+
     weights: dict[str, Tensor]
     optimizers: dict[str, Tensor]
     sampled: bool
-    budget: float | None
-    reserve: float
-    final_tokens: tuple[int, int]
-    seconds: float
-    records: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run between two steps.
+
+    Args:
+        num_records: number of records in the history.
+        finished: whether the last evaluation was made.
+        replaced: the checksum of the model file that the run replaces; None if there was none.
+        environment: what bitwise reproducibility depends on.
+    """
+
+    config: RunConfig
+    corpus: CorpusRecord
+    vocabulary: Vocabulary
+    duration: SavedDuration
+    state: TrainState
+    learner: LearnerRecord
+    num_records: int
     finished: bool
     replaced: str | None
-    environment: dict[str, Any]
+    environment: Mapping[str, Any]
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a state file whole or not at all. Raises: ModelFileError; the old one stays."""
-    state = checkpoint.state
+    """Write a checkpoint, whole or not at all. Raises: FileError; the old file stays."""
     description = {
-        "settings": checkpoint.settings.to_dict(),
-        "corpus": {"key": checkpoint.key, "files": [asdict(file) for file in checkpoint.files]},
+        "config": checkpoint.config.to_dict(),
+        "corpus": asdict(checkpoint.corpus),
         "vocabulary": checkpoint.vocabulary.to_dict(),
-        "plan": asdict(checkpoint.plan),
-        "numbers": state.numbers(),
-        "rows": len(state.network_state[0][0]),
-        "sampled": checkpoint.sampled,
-        "minutes": {"budget": checkpoint.budget, "reserve": checkpoint.reserve},
-        "final_tokens": checkpoint.final_tokens,
-        "seconds": checkpoint.seconds,
-        "records": checkpoint.records,
+        "duration": asdict(checkpoint.duration),
+        "state": checkpoint.state.to_dict(),
+        "batch_size": len(checkpoint.state.network_state[0][0]),
+        "sampled": checkpoint.learner.sampled,
+        "num_records": checkpoint.num_records,
         "finished": checkpoint.finished,
         "replaced": checkpoint.replaced,
-        "environment": checkpoint.environment,
+        "environment": dict(checkpoint.environment),
     }
-    tensors = _named(
-        checkpoint.weights, state.best_weights, state.network_state, checkpoint.optimizers
-    )
-    container.write(path, STATE_FILE, description, to_arrays(tensors))
+    write_container(path, CHECKPOINT_FORMAT, description, to_arrays(_name_tensors(checkpoint)))
 
 
 def describe_checkpoint(path: Path) -> dict[str, Any]:
-    """What a state file says of its run, without its tensors. Raises: ModelFileError."""
-    return container.read_description(path, STATE_FILE)
+    """Return the description of a checkpoint, without its tensors. Raises: ModelFileError."""
+    return container.read_description(path, CHECKPOINT_FORMAT)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a state file, checking everything it claims before anything is allocated.
+    """Read a checkpoint; all that it claims is checked before anything is allocated.
 
-    Raises: ModelFileError for a file that is missing, damaged, altered, foreign or too new.
+    Raises: ModelFileError for a file that is missing, damaged, altered, foreign, too old or too
+        new.
     """
-    loaded: list[Checkpoint] = []
-
-    def expected(description: dict[str, Any]) -> Shapes:
-        loaded.append(_skeleton(description))
-        (checkpoint,) = loaded
-        return tensor_shapes(_named(
-            checkpoint.weights, checkpoint.state.best_weights, checkpoint.state.network_state,
-            checkpoint.optimizers,
-        ))
-
-    _, arrays = container.read(path, STATE_FILE, expected)
-    (checkpoint,) = loaded
-    tensors = tensors_of(arrays)
-    checkpoint.weights = _under("weights", tensors)
-    checkpoint.optimizers = _under("optimizer", tensors)
-    checkpoint.state.best_weights = _under("best", tensors)
-    checkpoint.state.network_state = tuple(
-        tuple(tensors[f"carried.{layer}.{part}"] for part in range(len(parts)))
-        for layer, parts in enumerate(checkpoint.state.network_state)
-    )
+    with open_container(path, CHECKPOINT_FORMAT) as file:
+        try:
+            checkpoint = _build_skeleton(file.description)
+        except container.UNSOUND:
+            raise file.damaged("its description does not hold together") from None
+        arrays = file.read_arrays(tensor_shapes(_name_tensors(checkpoint)))
+    _fill(checkpoint, to_tensors(arrays))
     return checkpoint
 
 
-def optimizer_tensors(optimizers: list[Optimizer]) -> dict[str, Tensor]:
-    """All that optimizers keep, by names that tell them apart; changing it changes them."""
+def optimizer_tensors(optimizers: Sequence[Optimizer]) -> dict[str, Tensor]:
+    """Return the tensors of optimizers as NUMBER.NAME; changing them changes the optimizers."""
     return {
         f"{number}.{name}": tensor
         for number, optimizer in enumerate(optimizers)
@@ -136,55 +140,70 @@ def optimizer_tensors(optimizers: list[Optimizer]) -> dict[str, Tensor]:
     }
 
 
-def _named(
-    weights: Mapping[str, Tensor], best: Mapping[str, Tensor], carried: States,
-    optimizers: Mapping[str, Tensor],
-) -> dict[str, Tensor]:
-    tensors = {f"weights.{name}": tensor for name, tensor in weights.items()}
-    tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
-    tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizers.items()}
-    for layer, parts in enumerate(carried):
-        tensors |= {f"carried.{layer}.{part}": tensor for part, tensor in enumerate(parts)}
-    return tensors
+def record_learner(learner: Learner) -> LearnerRecord:
+    """Return the tensors of a learner, not copied."""
+    return LearnerRecord(
+        learner.network.state_dict(), optimizer_tensors(learner.optimizers),
+        learner.classes is not None,
+    )
 
 
-def _under(head: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    prefix = f"{head}."
+def _name_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Return all tensors of a checkpoint by the names that they have in the file."""
+    groups = {
+        "weights": checkpoint.learner.weights,
+        "best": checkpoint.state.best_weights,
+        "optimizer": checkpoint.learner.optimizers,
+        "carried": {
+            f"{layer}.{part}": tensor
+            for layer, parts in enumerate(checkpoint.state.network_state)
+            for part, tensor in enumerate(parts)
+        },
+    }
     return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items() if name.startswith(prefix)
+        f"{group}.{name}": tensor
+        for group, tensors in groups.items() for name, tensor in tensors.items()
     }
 
 
-def _skeleton(description: Mapping[str, Any]) -> Checkpoint:
-    """The checkpoint with its tensors on the meta device, which allocates nothing."""
-    settings = Settings.from_dict(description["settings"])
+def _build_skeleton(description: Mapping[str, Any]) -> Checkpoint:
+    """Return a checkpoint whose tensors are on the meta device, which allocates nothing."""
+    config = RunConfig.from_dict(description["config"])
     vocabulary = Vocabulary.from_dict(description["vocabulary"])
-    if len(vocabulary) != settings.model.vocab_size:
+    if len(vocabulary) != config.model.vocab_size:
         raise ValueError("vocabulary")
     sampled = bool(description["sampled"])
     with torch.device("meta"):
-        network = RecurrentNetwork(settings.model)
-        optimizers = make_optimizers(network, settings.train, sparse=sampled)
-        carried = network.initial_state(int(description["rows"]))
+        network = RecurrentNetwork(config.model)
+        optimizers = make_optimizers(network, config.train, sparse=sampled)
+        network_state = network.initial_state(int(description["batch_size"]))
     weights = network.state_dict()
-    valid_tokens, test_tokens = description["final_tokens"]
+    corpus = description["corpus"]
     return Checkpoint(
-        settings=settings,
-        key=description["corpus"]["key"],
-        files=tuple(FileIdentity(**file) for file in description["corpus"]["files"]),
+        config=config,
+        corpus=CorpusRecord(
+            corpus["key"], tuple(FileIdentity(**each) for each in corpus["files"])
+        ),
         vocabulary=vocabulary,
-        plan=Plan(**description["plan"]),
-        state=TrainState.of(description["numbers"], carried, weights),
-        weights=weights,
-        optimizers=optimizer_tensors(optimizers),
-        sampled=sampled,
-        budget=description["minutes"]["budget"],
-        reserve=description["minutes"]["reserve"],
-        final_tokens=(valid_tokens, test_tokens),
-        seconds=description["seconds"],
-        records=description["records"],
-        finished=description["finished"],
-        replaced=description["replaced"],
-        environment=description["environment"],
+        duration=SavedDuration.from_dict(description["duration"]),
+        state=TrainState.from_dict(description["state"], network_state, dict(weights)),
+        learner=LearnerRecord(weights, optimizer_tensors(optimizers), sampled),
+        **{
+            name: description[name]
+            for name in ("num_records", "finished", "replaced", "environment")
+        },
+    )
+
+
+def _fill(checkpoint: Checkpoint, tensors: Mapping[str, Tensor]) -> None:
+    """Put the tensors of a file in the place of those on the meta device."""
+    for group, target in (
+        ("weights", checkpoint.learner.weights), ("best", checkpoint.state.best_weights),
+        ("optimizer", checkpoint.learner.optimizers),
+    ):
+        for name in target:
+            target[name] = tensors[f"{group}.{name}"]
+    checkpoint.state.network_state = tuple(
+        tuple(tensors[f"carried.{layer}.{part}"] for part in range(len(parts)))
+        for layer, parts in enumerate(checkpoint.state.network_state)
     )

@@ -1,12 +1,16 @@
-"""Ctrl-C, SIGTERM and a terminal that closes: finish the step, then stop."""
+"""Ctrl-C, SIGTERM and a closed terminal during training: finish the step, then stop."""
 
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 
 class Interrupt:
-    """Within the block, a first signal is only noted in `signum`; a second one acts as usual."""
+    """Within its block, the first signal is only noted; a second one acts as usual.
+
+    `signum` is the signal that came, or None.
+    """
 
     SIGNALS = tuple(
         getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -14,27 +18,29 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.signum: int | None = None
-        self._usual: dict[signal.Signals, Any] = {}
+        self._usual_handlers: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            return self  # Python delivers signals to the main thread only
         for each in self.SIGNALS:
-            self._usual[each] = signal.signal(each, self._note)
+            self._usual_handlers[each] = signal.signal(each, self._note)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._restore()
+        self._restore_handlers()
 
     def came(self) -> bool:
-        """Whether a signal asked to stop."""
+        """Return whether a signal has asked to stop."""
         return self.signum is not None
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
         self.signum = signum
-        self._restore()
+        self._restore_handlers()
 
-    def _restore(self) -> None:
-        for each, handler in self._usual.items():
+    def _restore_handlers(self) -> None:
+        for each, handler in self._usual_handlers.items():
             signal.signal(each, handler)

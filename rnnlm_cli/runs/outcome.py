@@ -1,40 +1,47 @@
-"""How a run ended, and what its model file says of it."""
+"""The outcome of a run, and the training summary in its model file."""
 
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from rnnlm_cli.score.evaluate import Evaluation
+from rnnlm_cli.score.score import Score
+from rnnlm_cli.train.learner import Learner
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
-from rnnlm_cli.train.step import Learner
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended.
+    """The outcome of `Run.train`.
 
     Args:
-        valid: how the model that was kept does on the validation text.
-        test: the same on the test text, if there is one.
-        early: whether validations that did not get better ended it.
+        valid: the score of the best model on the validation text.
+        test: its score on the test text, if there is one.
+        step: number of steps done.
+        total_steps: number of steps planned.
+        finished: whether the run is over, rather than stopped on the way.
+        stopped_early: whether `patience` ended it.
         signum: the signal that stopped it, if one did.
     """
 
-    valid: Evaluation
-    test: Evaluation | None
+    valid: Score
+    test: Score | None
     step: int
     total_steps: int
-    early: bool
+    finished: bool
+    stopped_early: bool
     signum: int | None
 
 
-def summary(
+def summarize_training(
     learner: Learner, plan: Plan, state: TrainState, *, valid_nats: float, test_nats: float | None
 ) -> dict[str, Any]:
-    """How the best model so far came about, and what it reached, in nats per token.
+    """Return the training summary that is stored in the model file.
 
-    Plain numbers and words, the same for the same run.
+    Plain numbers and words about the best model so far, the same for the same run.
+
+    Args:
+        valid_nats, test_nats: losses of that model, in nats per token.
     """
     config = learner.config
     return {
@@ -50,11 +57,11 @@ def summary(
         "weight_decay": config.decay,
         "clip": config.clip,
         "seed": config.seed,
-        "valid_nats": _if_finite(valid_nats),
-        "test_nats": None if test_nats is None else _if_finite(test_nats),
+        "valid_nats": _finite_or_none(valid_nats),
+        "test_nats": None if test_nats is None else _finite_or_none(test_nats),
     }
 
 
-def _if_finite(nats: float) -> float | None:
-    """JSON, which model files are described in, has no infinity."""
+def _finite_or_none(nats: float) -> float | None:
+    """Return None for NaN and infinity, which JSON does not have."""
     return nats if math.isfinite(nats) else None

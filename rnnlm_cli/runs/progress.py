@@ -1,4 +1,4 @@
-"""What a run shows on stderr: a bar on a terminal, else one plain line a report."""
+"""The progress of a run: silent by default, or on stderr, as a bar or as plain lines."""
 
 from __future__ import annotations
 
@@ -9,30 +9,55 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from rnnlm_cli.messages import Messages
-from rnnlm_cli.train.schedule import Plan
 
-if TYPE_CHECKING:  # texts are read before torch is imported
+if TYPE_CHECKING:  # torch is imported only after the texts are read
+    from tqdm import tqdm
+
+    from rnnlm_cli.train.schedule import Plan
     from rnnlm_cli.train.state import TrainState
 
 REFRESH_SECONDS = 0.25
-STAGE_DELAY = 1.0  # seconds
+STAGE_DELAY = 1.0  # seconds before a bar of a pass over files appears
 
 
 class Progress(Messages):
-    """Step, epoch, loss, validation loss and perplexity, tokens per second, time left."""
+    """Receives the messages and the progress of a run. This one discards them.
+
+    `shows_samples` tells the run whether text samples are wanted on the way.
+    """
+
+    shows_samples = False
+
+    def begin(self, plan: Plan, step: int) -> None:
+        """Announce that training begins or continues, after `step` steps are done."""
+
+    def show_step(self, plan: Plan, state: TrainState) -> None:
+        """Show the figures of a step."""
+
+    def show_validation(self, plan: Plan, state: TrainState, nats: float) -> None:
+        """Show a validation loss, in nats per token."""
+
+    def end(self) -> None:
+        """Announce that training is over."""
+
+
+class StderrProgress(Progress):
+    """Shows progress on stderr: a bar on a terminal, otherwise a plain line for each validation.
+
+    The figures are epoch, training loss, validation loss and perplexity, tokens per second, and
+    the time left.
+    """
 
     def __init__(self) -> None:
-        self.on_terminal = sys.stderr.isatty()
+        self.shows_samples = self._on_terminal = sys.stderr.isatty()
         self._bar: tqdm[Any] | None = None
         self._validation = "no validation yet"
-        self._begun = (time.monotonic(), 0)  # when, and after how many steps
+        self._begin_time, self._begin_step = 0.0, 0
         self._refreshed = 0.0
 
     def say(self, line: str) -> None:
-        """A line for the person at the terminal, above the bar."""
+        """Print one line, above the bar."""
         if self._bar is None:
             print(line, file=sys.stderr, flush=True)
         else:
@@ -40,19 +65,23 @@ class Progress(Messages):
 
     @contextmanager
     def stage(self, name: str, paths: Sequence[str]) -> Iterator[Callable[[int], object]]:
-        """A pass over some files: a bar of the bytes read, where it takes long enough to see."""
+        """Show a bar of the bytes read, on a terminal and if the pass takes long enough."""
+        from tqdm import tqdm
+
         sizes = [os.path.getsize(path) if os.path.isfile(path) else None for path in paths]
         known = [size for size in sizes if size is not None]
         with tqdm(
             total=sum(known) if len(known) == len(sizes) else None, unit="B", unit_scale=True,
-            desc=name, leave=False, delay=STAGE_DELAY, disable=not self.on_terminal,
+            desc=name, leave=False, delay=STAGE_DELAY, disable=not self._on_terminal,
         ) as bar:
             yield bar.update
 
-    def start(self, plan: Plan, step: int) -> None:
-        """Training begins, or goes on."""
-        self._begun = (time.monotonic(), step)
-        if self.on_terminal:
+    def begin(self, plan: Plan, step: int) -> None:
+        """Open the bar."""
+        from tqdm import tqdm
+
+        self._begin_time, self._begin_step = time.monotonic(), step
+        if self._on_terminal:
             self._bar = tqdm(
                 initial=step,
                 total=plan.total_steps,
@@ -61,42 +90,43 @@ class Progress(Messages):
                 bar_format="{percentage:3.0f}% {n_fmt}/{total_fmt} {bar:8} {desc} {remaining} left",
             )
 
-    def step(self, plan: Plan, state: TrainState) -> None:
-        """A step was taken."""
+    def show_step(self, plan: Plan, state: TrainState) -> None:
+        """Refresh the bar, at most four times a second."""
         now = time.monotonic()
         if self._bar is None or now - self._refreshed < REFRESH_SECONDS:
             return
         self._refreshed = now
         self._bar.total, self._bar.n = plan.total_steps, state.step
-        self._bar.set_description_str(f"{self._figures(plan, state)}", refresh=False)
+        self._bar.set_description_str(self._describe(plan, state), refresh=False)
         self._bar.refresh()
 
-    def validated(self, plan: Plan, state: TrainState, nats: float) -> None:
-        """A validation was taken."""
-        from rnnlm_cli.score.evaluate import perplexity
+    def show_validation(self, plan: Plan, state: TrainState, nats: float) -> None:
+        """Refresh the bar, or print a line."""
+        from rnnlm_cli.score.score import perplexity
 
         self._validation = f"valid {nats:.4f} (ppl {perplexity(nats):.4g})"
         if self._bar is None:
-            self.say(f"step {state.step}/{plan.total_steps}  {self._figures(plan, state)}")
+            self.say(f"step {state.step}/{plan.total_steps}  {self._describe(plan, state)}")
         else:
             self._refreshed = 0.0
-            self.step(plan, state)
+            self.show_step(plan, state)
 
-    def stop(self) -> None:
-        """Training is over: the bar goes."""
+    def end(self) -> None:
+        """Close the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
-    def _figures(self, plan: Plan, state: TrainState) -> str:
-        begun_at, begun_step = self._begun
-        seconds = max(time.monotonic() - begun_at, 1e-9)
-        speed = (state.step - begun_step) * plan.tokens_per_step / seconds
+    def _describe(self, plan: Plan, state: TrainState) -> str:
+        """Return the figures; the bar shows the time left by itself."""
+        seconds = max(time.monotonic() - self._begin_time, 1e-9)
+        steps = state.step - self._begin_step
+        speed = steps * plan.tokens_per_step / seconds
         figures = (
             f"epoch {state.position.epoch + 1}  loss {state.loss:.4f}  {self._validation}  "
             f"{speed:,.0f} tokens/s"
         )
         if self._bar is None:
-            left = seconds / max(state.step - begun_step, 1) * (plan.total_steps - state.step)
+            left = seconds / max(steps, 1) * (plan.total_steps - state.step)
             figures += f"  {left:.0f} s left"
         return figures

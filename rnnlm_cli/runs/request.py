@@ -1,73 +1,75 @@
-"""What `rnnlm train` was asked for, and the configurations that follow from it."""
+"""The request for a training run: what a person asked for, before defaults are chosen."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from rnnlm_cli.config import ModelConfig, TextConfig, TrainConfig
+from rnnlm_cli.config import MachineConfig, ModelConfig, TextConfig, TrainConfig
+from rnnlm_cli.config.option import Config, command_line_fields, find_problems, select_fields
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.files.run_files import DEFAULT_MODEL
+from rnnlm_cli.runs.recipe import choose_hidden_size
 from rnnlm_cli.text.sources import Sources
 
-LONGER = ("minutes", "epochs", "steps")  # flags that make a run longer
-FREE = ("patience", "save_every", "sample_every")  # flags that may change on the way
+CONFIGS: tuple[type[Config], ...] = (TextConfig, ModelConfig, TrainConfig)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """What was asked for. `given` has only what was, by the names of the configurations' fields."""
+class TrainingRequest:
+    """A request for a new run (`start`) or for more of an existing one (`resume`).
+
+    Args:
+        sources: the texts; `rnnlm_cli.text.sources.Sources(train=("corpus.txt",))` names one file.
+        settings: values for the command-line fields of TextConfig, ModelConfig and TrainConfig,
+            by field name. Fields that are absent are chosen.
+        out: the model file.
+        init: a model, or plain weights, to start from.
+        cache_dir: the folder of encoded texts; None is the system's folder for caches.
+        machine: device and threads.
+        restart: whether an unfinished run at `out` may be replaced.
+    """
 
     sources: Sources
-    given: dict[str, Any]
-    out: Path
-    init: Path | None
-    cache_folder: Path | None
-    threads: int | None
-    device: str | None
-    restart: bool
-    dry_run: bool
-    nonlinearity: Literal["tanh", "relu"] | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    out: Path = DEFAULT_MODEL
+    init: Path | None = None
+    cache_dir: Path | None = None
+    machine: MachineConfig = MachineConfig()
+    restart: bool = False
+
+    def check(self) -> None:
+        """Check everything that can be checked before a text is read.
+
+        Raises: ConfigError naming all problems.
+        """
+        names = {name for each in CONFIGS for name in command_line_fields(each)}
+        problems = [
+            f"{name}: there is no such setting" for name in self.settings if name not in names
+        ]
+        for each in CONFIGS:
+            problems += find_problems(each, select_fields(each, self.settings))
+        if not problems:
+            sizes = {"hidden_size": choose_hidden_size(self.settings)[0]}
+            model = sizes | select_fields(ModelConfig, self.settings)
+            problems = find_problems(ModelConfig, model)
+        if self.sources.valid and "valid_fraction" in self.settings:
+            problems.append("--valid and --valid-fraction: given together; one of them is needed")
+        if problems:
+            raise ConfigError(". ".join(problems))
+
+    def require_texts(self) -> None:
+        """Raise ConfigError if the request names no text to train on."""
+        if not self.sources.train:
+            raise ConfigError(
+                "TEXT: nothing given; a text to train on is needed. See 'rnnlm train --help'"
+            )
 
 
-def checked(given: Mapping[str, Any], usual: Mapping[str, Any]) -> TextConfig:
-    """Find what is wrong with the flags, all at once. Returns how texts become tokens."""
-    makers: tuple[Callable[[], object], ...] = (
-        lambda: text_config(given), lambda: model_config(usual), lambda: train_config(usual),
-    )
-    made: list[object] = []
-    problems: list[str] = []
-    for make in makers:
-        try:
-            made.append(make())
-        except ConfigError as error:
-            problems.append(str(error))
-    if problems:
-        raise ConfigError(". ".join(problems))
-    text = made[0]
-    assert isinstance(text, TextConfig)
-    return text
+def flag_of_setting(name: str) -> str:
+    """Return the command-line option that sets a field of one of the configurations."""
+    from rnnlm_cli.config.option import flag_of
 
-
-def text_config(settings: Mapping[str, Any]) -> TextConfig:
-    return TextConfig(**_fields_of(TextConfig, settings))
-
-
-def model_config(settings: Mapping[str, Any]) -> ModelConfig:
-    return ModelConfig(**({"vocab_size": 2} | _fields_of(ModelConfig, settings, "vocab_size")))
-
-
-def train_config(settings: Mapping[str, Any]) -> TrainConfig:
-    return TrainConfig(**_fields_of(TrainConfig, settings))
-
-
-def _fields_of(config: type[Any], settings: Mapping[str, Any], *but: str) -> dict[str, Any]:
-    names = {each.name for each in fields(config)} - set(but)
-    return {name: value for name, value in settings.items() if name in names}
-
-
-def flag(name: str) -> str:
-    """The option that sets a field."""
-    renamed = {"num_layers": "layers", "num_sampled": "softmax-samples"}
-    return "--" + renamed.get(name, name.replace("_", "-"))
+    return next(flag_of(each, name) for each in CONFIGS if name in command_line_fields(each))

@@ -1,191 +1,206 @@
-"""`rnnlm train --resume`: the run of a state file goes on, if it still fits."""
+"""A resumed run: continue the run of a checkpoint, after checking that it still matches."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rnnlm_cli.errors import ConfigError, ModelFileError, RnnlmError, TextError
+import torch
+
+from rnnlm_cli.config import MachineConfig
+from rnnlm_cli.config.machine import MAX_THREADS
+from rnnlm_cli.config.train import BUDGETS
+from rnnlm_cli.errors import ConfigError, ModelFileError
 from rnnlm_cli.files.lock import Lock
-from rnnlm_cli.files.run_files import CHECKPOINT, companion, remove_leftovers, require_writable
-from rnnlm_cli.runs import STARTED
-from rnnlm_cli.runs.report import finish, introduce, resume_command
-from rnnlm_cli.runs.request import FREE, LONGER, Request, flag, train_config
-from rnnlm_cli.text.cache import Cache
+from rnnlm_cli.files.run_files import (
+    CHECKPOINT,
+    HISTORY,
+    companion,
+    remove_leftovers,
+    require_writable,
+)
+from rnnlm_cli.machine import describe_environment, prepare_machine
+from rnnlm_cli.messages import Messages
+from rnnlm_cli.runs.checkpoint import (
+    Checkpoint,
+    describe_checkpoint,
+    load_checkpoint,
+    optimizer_tensors,
+)
+from rnnlm_cli.runs.duration import extend_run, resume_plan
+from rnnlm_cli.runs.history import History, read_first_records
+from rnnlm_cli.runs.progress import Progress
+from rnnlm_cli.runs.report import resume_command
+from rnnlm_cli.runs.request import TrainingRequest, flag_of_setting
+from rnnlm_cli.runs.resume_corpus import load_same_corpus
+from rnnlm_cli.runs.run import Run
+from rnnlm_cli.runs.saver import Saver
+from rnnlm_cli.text.corpus import Corpus
+from rnnlm_cli.train.learner import Learner, make_learner
 
-if TYPE_CHECKING:
-    from rnnlm_cli.runs.checkpoint import Checkpoint
-    from rnnlm_cli.runs.progress import Progress
-    from rnnlm_cli.text.corpus import Corpus, FileIdentity
-
-MAX_THREADS = 4096
+CHANGEABLE = ("patience", "save_every", "sample_every")  # settings that a resume may change
 
 
-def resume(request: Request) -> int:
-    """Go on with a run. Returns the exit code."""
-    from rnnlm_cli.machine import prepare
-    from rnnlm_cli.runs.checkpoint import describe_checkpoint, load_checkpoint
-    from rnnlm_cli.runs.progress import Progress
-    from rnnlm_cli.runs.run import Run
+def resume_run(
+    request: TrainingRequest, *, progress: Progress | None = None, started: float | None = None
+) -> Run | None:
+    """Continue the run whose checkpoint stands beside `request.out`.
 
-    out, path = request.out, companion(request.out, CHECKPOINT)
+    Args:
+        request: only `out` is needed. Minutes, epochs or steps among its settings are added to the
+            run; `patience`, `save_every` and `sample_every` are changed; everything else that it
+            states must be as in the run.
+        progress: receives messages and figures; None discards them.
+        started: `time.monotonic()` when the process began; None is now.
+    Returns: the run, or None if it is finished and the request adds nothing to it.
+    Raises: ConfigError for settings that differ from those of the run; ModelFileError if there is
+        no checkpoint, or one that cannot be used; RnnlmError if the texts have changed.
+    """
+    started = time.monotonic() if started is None else started
+    progress = progress or Progress()
+    request.check()
+    path = companion(request.out, CHECKPOINT)
     if not path.exists():
         raise ModelFileError(
-            f"{path}: no such state file, so there is no run to go on with; "
-            "'rnnlm train TEXT' begins one, and --out names one that stands elsewhere"
+            f"{path}: no such checkpoint, so there is no run to resume; 'rnnlm train TEXT' begins "
+            "one, and --out names one that stands elsewhere"
         )
-    require_writable(out)
-    with Lock(out):
-        remove_leftovers(out)
-        before = describe_checkpoint(path).get("environment")
-        before = before if isinstance(before, dict) else {}
-        # Before any tensor is made: see `prepare`.
-        device = prepare(
-            device=request.device or _device_of(before),
-            threads=request.threads or _threads_of(before),
-        )
+    require_writable(request.out)
+    with ExitStack() as resources:
+        resources.enter_context(Lock(request.out))
+        remove_leftovers(request.out)
+        device = prepare_machine(_machine_of_run(path, request.machine))
         checkpoint = load_checkpoint(path)
-        _refuse_differences(request, checkpoint)
-        more = {name: request.given[name] for name in LONGER if name in request.given}
-        train_config(more)  # which refuses what cannot be
+        _require_same_settings(request, checkpoint)
+        more = {name: request.settings[name] for name in BUDGETS if name in request.settings}
         if checkpoint.finished and not more:
-            print(
-                f"{out}: this run is finished, after {checkpoint.state.step:,} steps; nothing is "
-                f"left to do. '{resume_command(out)} --minutes 10' makes it longer",
-                file=sys.stderr,
+            progress.note(
+                f"{request.out}: this run is finished, after {checkpoint.state.step:,} steps; "
+                f"nothing is left to do. '{resume_command(request.out)} --minutes 10' extends it"
             )
-            return 0
-        progress = Progress()
-        corpus = _same_corpus(request, checkpoint, progress)
-        free = {name: request.given[name] for name in FREE if name in request.given}
-        settings = replace(
-            checkpoint.settings, train=replace(checkpoint.settings.train, **free)
-        )
+            return None
+        corpus = load_same_corpus(request, checkpoint, progress)
         progress.say(
-            f"going on with {out} after {checkpoint.state.step:,} steps"
-            + (", which was finished" if checkpoint.finished else "")
+            f"{'extending' if checkpoint.finished else 'resuming'} {request.out} after "
+            f"{checkpoint.state.step:,} steps"
         )
-        run = Run(
-            corpus, settings, out=out, device=device, started=STARTED, progress=progress,
-            checkpoint=checkpoint, more=more,
-        )
-        introduce(run)
-        return finish(run, out)
+        run = _rebuild_run(request, checkpoint, corpus, more, device, progress, started)
+        run.resources = resources.pop_all()
+        return run
 
 
-def _refuse_differences(request: Request, checkpoint: Checkpoint) -> None:
-    """Raise ConfigError where a flag asks for something else than the run has."""
-    settings = checkpoint.settings
-    text, model, train = settings.text, settings.model, settings.train
-    recorded: dict[str, Any] = asdict(text) | asdict(model) | asdict(train)
-    recorded |= {  # what followed from others
+def _rebuild_run(
+    request: TrainingRequest, checkpoint: Checkpoint, corpus: Corpus, more: Mapping[str, Any],
+    device: torch.device, progress: Progress, started: float,
+) -> Run:
+    """Build the run of a checkpoint as it was, with more budget if that was given."""
+    changes = {name: request.settings[name] for name in CHANGEABLE if name in request.settings}
+    train = replace(checkpoint.config.train, **changes)
+    config = replace(checkpoint.config, train=train)
+    sentences, state = config.text.sentences, checkpoint.state
+    learner = make_learner(
+        corpus, config.model, train, sentences=sentences, device=device, initial=None,
+        messages=progress,
+    )
+    environment = describe_environment(device)
+    _restore(checkpoint, learner)
+    _note_differences(checkpoint.environment, environment, progress)
+    duration = resume_plan(checkpoint.duration, started=started)
+    if checkpoint.finished:
+        state.validations_since_best = 0
+    if more:
+        extend_run(
+            duration, learner, corpus, more, sentences=sentences, step=state.step,
+            epoch=state.position.epoch, finished=checkpoint.finished,
+        )
+    history = companion(request.out, HISTORY)
+    return Run(
+        corpus=corpus,
+        config=config,
+        learner=learner,
+        state=state,
+        duration=duration,
+        saver=Saver(
+            request.out, progress, save_every=60 * train.save_every, replaced=checkpoint.replaced
+        ),
+        history=History(history, read_first_records(history, checkpoint.num_records)),
+        progress=progress,
+        environment=environment,
+        resources=ExitStack(),
+    )
+
+
+def _restore(checkpoint: Checkpoint, learner: Learner) -> None:
+    """Put the tensors of a checkpoint into the learner, and the others on its device."""
+    network, state = learner.network, checkpoint.state
+    network.load_state_dict(checkpoint.learner.weights)
+    for name, tensor in optimizer_tensors(learner.optimizers).items():
+        tensor.copy_(checkpoint.learner.optimizers[name])
+    state.best_weights = {
+        name: each.to(network.device) for name, each in state.best_weights.items()
+    }
+    state.network_state = tuple(
+        tuple(part.to(network.device) for part in layer) for layer in state.network_state
+    )
+
+
+def _note_differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], messages: Messages
+) -> None:
+    """Say which conditions of bitwise reproducibility have changed."""
+    changed = [
+        f"{name} {value} -> {now.get(name)}"
+        for name, value in before.items() if now.get(name) != value
+    ]
+    if changed:
+        messages.note(
+            f"resuming with {', '.join(changed)}: results may differ in the last digits from "
+            "those of an uninterrupted run"
+        )
+
+
+def _require_same_settings(request: TrainingRequest, checkpoint: Checkpoint) -> None:
+    """Raise ConfigError if the request states something that the run does not have."""
+    config = checkpoint.config
+    text, model, train = config.text, config.model, config.train
+    recorded: dict[str, Any] = asdict(model) | asdict(train) | asdict(text)
+    recorded |= {  # values that followed from others
         "text": "sentences" if text.sentences else "running", "min_count": text.least_count,
         "encoding": text.codec, "lr": train.peak_lr, "weight_decay": train.decay,
-        "softmax": "sampled" if checkpoint.sampled else "full",
+        "softmax": "sampled" if checkpoint.learner.sampled else "full",
     }
     problems = [
-        f"{flag(name)}: {value!r} given, the run has {recorded[name]!r}"
-        for name, value in request.given.items()
-        if name not in (*FREE, *LONGER) and recorded[name] != value
+        f"{flag_of_setting(name)}: {value!r} given, the run has {recorded[name]!r}"
+        for name, value in request.settings.items()
+        if name not in (*CHANGEABLE, *BUDGETS) and recorded[name] != value
     ]
-    wanted, has = asdict(request.sources.absolute()), asdict(settings.sources)
+    wanted, has = asdict(request.sources.absolute()), asdict(config.sources)
     for part, names in wanted.items():
         if names and names != has[part]:
-            option = "TEXT" if part == "train" else f"--{part}"
+            flag = "TEXT" if part == "train" else f"--{part}"
             problems.append(
-                f"{option}: {' '.join(names)} given, the run has {' '.join(has[part]) or 'none'}"
+                f"{flag}: {' '.join(names)} given, the run has {' '.join(has[part]) or 'none'}"
             )
-    if request.init is not None and str(request.init.absolute()) != settings.init:
-        problems.append(f"--init: {request.init} given, the run has {settings.init or 'none'}")
+    if request.init is not None and str(request.init.absolute()) != config.init:
+        problems.append(f"--init: {request.init} given, the run has {config.init or 'none'}")
     if problems:
         raise ConfigError(
-            f"{'. '.join(problems)}. Go on with --resume alone, or begin anew with --restart"
+            f"{'. '.join(problems)}. Continue with --resume alone, or begin anew with --restart"
         )
 
 
-def _same_corpus(request: Request, checkpoint: Checkpoint, progress: Progress) -> Corpus:
-    """The run's texts again. Raises: RnnlmError where they are not what they were."""
-    from rnnlm_cli.text.corpus import load_corpus, open_entry
-
-    settings = checkpoint.settings
-    cache = Cache(request.cache_folder or (Path(settings.cache) if settings.cache else None))
-
-    def check(key: str, files: tuple[FileIdentity, ...]) -> None:
-        if key != checkpoint.key:
-            raise _ChangedError(
-                f"{_what_differs(checkpoint.files, files)}; the texts that the run began with are "
-                "needed. Put them back, or begin anew with --restart"
-            )
-
-    vocabulary = None
-    if settings.init_unknown is not None:
-        vocabulary = replace(checkpoint.vocabulary, num_unknown=settings.init_unknown)
-    entry = cache.find(checkpoint.key)
-    try:
-        if entry is not None and settings.sources.read_stdin:
-            return open_entry(entry, checkpoint.files)
-        if settings.sources.read_stdin and sys.stdin.isatty():
-            raise TextError(
-                "-: the text came from stdin and is no longer in the cache; it is needed again. "
-                f"Pipe it into '{resume_command(request.out)}'"
-            )
-        corpus = load_corpus(
-            settings.sources, settings.text, cache=cache, vocabulary=vocabulary, watch=progress,
-            check=check,
-        )
-    except TextError as error:
-        if entry is None:
-            raise
-        progress.say(f"note: {error}; going on with the encoded text in the cache")
-        corpus = open_entry(entry, checkpoint.files)
-    entry = cache.find(corpus.key)
-    if entry is not None:
-        entry.note_run(companion(request.out, CHECKPOINT))
-    if corpus.vocabulary != checkpoint.vocabulary:
-        raise RnnlmError(
-            "vocabulary: the one built from the texts is not that of the run, though they are the "
-            "same; the version of rnnlm that began it is needed. Or begin anew with --restart"
-        )
-    return corpus
-
-
-class _ChangedError(RnnlmError):
-    """The texts are not those that the run began with."""
-
-
-def _what_differs(before: tuple[FileIdentity, ...], now: tuple[FileIdentity, ...]) -> str:
-    """The first file that is not what it was."""
-    for was, found in zip(before, now, strict=False):
-        if was.path != found.path:
-            return f"{found.path}: stands where {was.path} stood when the run began"
-        if was != found:
-            return (
-                f"{found.path}: has changed since the run began ({was.num_bytes:,} bytes then, "
-                f"{found.num_bytes:,} now, SHA-256 {was.sha256[:8]}... then, "
-                f"{found.sha256[:8]}... now)"
-            )
-    if len(before) != len(now):
-        longer, what = (before, "is gone") if len(before) > len(now) else (now, "is new")
-        return f"{longer[min(len(before), len(now))].path}: {what} since the run began"
-    return "texts: are the same, but this version of rnnlm cuts them into tokens in another way"
-
-
-def _threads_of(environment: Mapping[str, Any]) -> int | None:
-    """How many threads the run had."""
-    threads = environment.get("threads")
-    return threads if isinstance(threads, int) and 1 <= threads <= MAX_THREADS else None
-
-
-def _device_of(environment: Mapping[str, Any]) -> str | None:
-    """The device that the run had, if this machine has it too."""
-    import torch
-
-    device = environment.get("device")
-    if device == "cpu" or (torch.cuda.is_available() and str(device).startswith("cuda")):
-        return str(device)
-    return None
-
-
+def _machine_of_run(path: Path, asked: MachineConfig) -> MachineConfig:
+    """Return the device and threads that were asked for, or else those that the run had."""
+    environment = describe_checkpoint(path).get("environment")
+    environment = environment if isinstance(environment, dict) else {}
+    threads, device = environment.get("threads"), environment.get("device")
+    if not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
+        threads = None
+    if device != "cpu" and not (torch.cuda.is_available() and str(device).startswith("cuda")):
+        device = None  # this machine does not have it
+    return MachineConfig(threads=asked.threads or threads, device=asked.device or device)

@@ -1,234 +1,241 @@
-"""A run from the text to the model file: what `rnnlm train` does."""
+"""A training run, from its first step to the finished model file."""
 
 import math
-import time
 from collections.abc import Mapping
-from pathlib import Path
-
-import torch
-from torch import Tensor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
 
 from rnnlm_cli.config import SampleConfig
+from rnnlm_cli.config.option import MAX_SEED
 from rnnlm_cli.errors import RnnlmError
-from rnnlm_cli.files.run_files import HISTORY, companion
 from rnnlm_cli.language_model import LanguageModel
-from rnnlm_cli.machine import environment
 from rnnlm_cli.model_file import Model
 from rnnlm_cli.nn.network import RecurrentNetwork
-from rnnlm_cli.runs.checkpoint import Checkpoint, optimizer_tensors
-from rnnlm_cli.runs.duration import More, Planned, first_plan, taken_up
+from rnnlm_cli.runs.checkpoint import Checkpoint, CorpusRecord, record_learner
+from rnnlm_cli.runs.duration import Duration
 from rnnlm_cli.runs.history import History
 from rnnlm_cli.runs.interrupt import Interrupt
-from rnnlm_cli.runs.outcome import Outcome, summary
+from rnnlm_cli.runs.outcome import Outcome, summarize_training
 from rnnlm_cli.runs.progress import Progress
-from rnnlm_cli.runs.run_config import Settings
-from rnnlm_cli.runs.saver import Output, checksum_of
-from rnnlm_cli.runs.setup import make_learner, restore
-from rnnlm_cli.score.evaluate import Evaluation, evaluate
+from rnnlm_cli.runs.run_config import RunConfig
+from rnnlm_cli.runs.saver import Saver
+from rnnlm_cli.score.evaluate import evaluate
+from rnnlm_cli.score.score import Score
 from rnnlm_cli.text.corpus import Corpus, Part
-from rnnlm_cli.train.state import TrainState, copy_tensors
-from rnnlm_cli.train.step import fit, go_back
+from rnnlm_cli.train.learner import Learner
+from rnnlm_cli.train.rollback import clip_norm, roll_back
+from rnnlm_cli.train.schedule import Plan
+from rnnlm_cli.train.state import TrainState
+from rnnlm_cli.train.step import train_step
 
 SAMPLE_TOKENS = {"char": 160, "byte": 160, "bpe": 60, "word": 40}
 
 
+@dataclass(kw_only=True)
 class Run:
-    """One training run, from its beginning or from where it was interrupted.
+    """A training run; `rnnlm_cli.runs.start` and `resume` make one.
+
+    It holds the lock of its model file until `train` returns or the run is closed.
 
     Args:
-        corpus: what to train on.
-        settings: how. The vocabulary's size and unknown_trained are those of the corpus.
-        out: the model file.
-        device: where the tensors go.
-        started: `time.monotonic()` when the process began: the clock of a run by minutes.
-        progress: where to show how it goes.
-        initial: weights to begin with; None draws them.
-        checkpoint: where the run was interrupted; its tensors are used up.
-        more: minutes, epochs or steps that it is to go on for.
-
-    Raises: RnnlmError where the model cannot fit in memory.
+        corpus: the text, encoded.
+        config: its configuration.
+        learner: the network, its windows and its optimizers.
+        state: everything that changes from step to step.
+        duration: the steps and the time limit.
+        saver: writes the files.
+        history: the records of its reports.
+        progress: receives messages and figures.
+        environment: what bitwise reproducibility depends on.
+        resources: closed at the end; the lock is one.
+        size_reason: why the hidden size was chosen; empty if it was given.
     """
 
-    def __init__(
-        self, corpus: Corpus, settings: Settings, *, out: Path, device: torch.device,
-        started: float, progress: Progress, initial: Mapping[str, Tensor] | None = None,
-        checkpoint: Checkpoint | None = None, more: More | None = None,
+    corpus: Corpus
+    config: RunConfig
+    learner: Learner
+    state: TrainState
+    duration: Duration
+    saver: Saver
+    history: History
+    progress: Progress
+    environment: Mapping[str, Any]
+    resources: ExitStack
+    size_reason: str = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
-        self.corpus, self.settings, self.progress = corpus, settings, progress
-        self.environment = environment(device)
-        self.learner = make_learner(corpus, settings, device, initial, say=progress.say)
-        rows = self.learner.rows
-        sentences = settings.text.sentences
-        if checkpoint is None:
-            network = self.learner.network
-            self.state = TrainState(
-                network.initial_state(rows.batch_size), copy_tensors(network.state_dict())
-            )
-            planned = first_plan(self.learner, corpus, sentences=sentences, started=started)
-            replaced = checksum_of(out)
-        else:
-            self.state = checkpoint.state
-            restore(checkpoint, self.learner, self.environment, say=progress.say)
-            planned = taken_up(checkpoint, self.learner, corpus, more or {}, started=started)
-            replaced = checkpoint.replaced
-        self.planned: Planned = planned
-        self.plan = planned.plan
-        self._started = started
-        self.output = Output(
-            out, progress, save_every=60 * settings.train.save_every, replaced=replaced
-        )
-        self.history = History(companion(out, HISTORY), checkpoint.records if checkpoint else 0)
-        self._valid_nats: float | None = None  # of this step, if it was validated
-        self._num_validations = 0
+        self.resources.close()
 
     @property
     def network(self) -> RecurrentNetwork:
-        """What is trained."""
+        """The network that is trained."""
         return self.learner.network
 
-    def seconds(self) -> float:
-        """How long the run has taken, what came before an interruption included."""
-        return self.planned.seconds + time.monotonic() - self._started
+    @property
+    def plan(self) -> Plan:
+        """The steps, validations and reports of the run."""
+        return self.duration.plan
 
-    def train(self) -> Outcome:
-        """Fit, keep the best model in the file, and evaluate it once in full at the end."""
-        state = self.state
-        with Interrupt() as interrupt:
-            if self.planned.budget is not None:
-                self.planned.budget.begin(self.plan, state.step)
-            self._save_state()
-            self.progress.start(self.plan, state.step)
+    def train(self, *, pause_at: int | None = None) -> Outcome:
+        """Train until the plan ends, and evaluate the best model in full.
+
+        Ctrl-C, SIGTERM and a closed terminal end the loop after the step; the checkpoint and the
+        best model are saved, and `resume` continues the run.
+
+        Args:
+            pause_at: stop in the same way after this many steps.
+        Raises: RnnlmError if the loss diverges too often, or if no validation loss is finite;
+            FileError if the model cannot be written at the end.
+        """
+        learner, state, num_validations = self.learner, self.state, 0
+        with self.resources, Interrupt() as interrupt:
+            self.duration.begin(state.step)
+            self._save_checkpoint()
+            self.progress.begin(self.plan, state.step)
             try:
-                fit(
-                    self.learner, self.plan, state, after_step=self._after_step,
-                    undone=self._say_undone, validate=self._validate,
-                    stops=lambda: interrupt.came() or self._is_out_of_patience(),
-                )
+                while state.step < self.plan.total_steps:
+                    if interrupt.came() or state.step == pause_at or self._is_out_of_patience():
+                        break
+                    step, valid_nats = state.step, None
+                    lr = state.lr_scale * self.plan.lr(step, peak=learner.config.peak_lr)
+                    if not train_step(learner, state, lr, clip_norm(learner, state)):
+                        self._roll_back()
+                    if self.plan.validates_after(step):
+                        valid_nats = self._validate()
+                        num_validations += 1
+                        self._show_sample(num_validations)
+                        self.duration.correct(state.step)
+                    self.progress.show_step(self.plan, state)
+                    if self.plan.reports_after(step):
+                        self.history.add(
+                            self.plan, state, seconds=self.duration.seconds(), lr=lr,
+                            valid_nats=valid_nats,
+                        )
+                        self.saver.save_history(self.history)
+                    if self.saver.checkpoint_is_due():
+                        self._save_checkpoint()
             finally:
-                self.progress.stop()
-            stopped = interrupt.came()
-            if stopped:  # first of all: a second signal would not wait
-                self._save_state()
-            if not state.has_best:  # stopped too early, or back at its beginning
-                nats = self._evaluate(self.network, self.corpus.valid).mean
-                state.keep_best(nats, self.network)
-            if not state.has_best:
-                raise RnnlmError(
-                    "training: the validation loss was never finite, so there is no model to "
-                    "keep; a smaller learning rate is needed. Begin anew with --restart and a "
-                    "lower --lr or --clip"
-                )
-            outcome = self._finish(interrupt, stopped)
-        return outcome
+                self.progress.end()
+            paused = state.step == pause_at and state.step < self.plan.total_steps
+            stopped = interrupt.came() or paused
+            if stopped:  # save first, because a second signal does not wait
+                self._save_checkpoint()
+            self._require_best()
+            return self._finish(interrupt, finished=not stopped)
 
-    def _finish(self, interrupt: Interrupt, stopped: bool) -> Outcome:
-        """Evaluate the best model in full, and write all files for the last time."""
+    def _finish(self, interrupt: Interrupt, *, finished: bool) -> Outcome:
+        """Evaluate the best model, in full unless the run was stopped, and write all files."""
         best, test = self.network.with_weights(self.state.best_weights), None
-        if stopped:
-            valid = self._evaluate(best, self.corpus.valid)
-        else:
-            valid_tokens, test_tokens = self.planned.final_tokens
+        if finished:
+            valid_tokens, test_tokens = self.duration.final_tokens
             valid = self._evaluate(best, self.corpus.valid, valid_tokens)
             if self.corpus.test is not None:
                 test = self._evaluate(best, self.corpus.test, test_tokens)
-        self.output.save_last(
-            self._model(best, valid.mean, test_nats=None if test is None else test.mean)
-        )
-        if not stopped:
-            self._save_state(finished=True)
-        self.output.draw(self.history)
+        else:
+            valid = self._evaluate(best, self.corpus.valid, self.plan.validation_tokens)
+        test_nats = None if test is None else test.nats_per_token
+        self.saver.save_last(self._make_model(best, valid.nats_per_token, test_nats))
+        if finished:
+            self._save_checkpoint(finished=True)
         return Outcome(
-            valid, test, self.state.step, self.plan.total_steps,
-            early=self._is_out_of_patience() and not stopped,
-            signum=interrupt.signum if stopped else None,
+            valid, test, self.state.step, self.plan.total_steps, finished,
+            stopped_early=finished and self._is_out_of_patience(), signum=interrupt.signum,
         )
 
-    def _after_step(self, rate: float) -> None:
-        """Show, report and save what the step has brought."""
-        state = self.state
-        self.progress.step(self.plan, state)
-        if self.plan.reports_after(state.step - 1):
-            self.output.report(lambda: self.history.add(
-                self.plan, state, seconds=self.seconds(), rate=rate, valid_nats=self._valid_nats
-            ))
-        self._valid_nats = None
-        if self.output.state_is_due():
-            self._save_state()
+    def _validate(self) -> float:
+        """Evaluate the validation text; save the model if it is the best one, or roll back.
 
-    def _validate(self) -> None:
-        """Validate on the fixed part; keep the model, in memory and in the file, if it is best."""
+        Returns: the loss in nats per token.
+        """
         state = self.state
-        nats = self._evaluate(self.network, self.corpus.valid).mean
-        self._valid_nats = nats
-        leapt = state.has_leapt(nats, math.log(self.network.config.vocab_size))
-        if state.keep_best(math.nan if leapt else nats, self.network):
+        nats = self._evaluate(
+            self.network, self.corpus.valid, self.plan.validation_tokens
+        ).nats_per_token
+        diverged = state.has_diverged(nats, math.log(self.network.config.vocab_size))
+        if state.record_validation(math.nan if diverged else nats, self.network):
             self._save_best()
-        self.progress.validated(self.plan, state, nats)
-        if leapt:
-            go_back(self.learner, state)
-            self._say_undone()
-        self._num_validations += 1
-        every = self.settings.train.sample_every
-        if self.progress.on_terminal and every and self._num_validations % every == 0:
-            self.progress.say(f"--- step {state.step:,} writes:\n{self._sample()}")
-        if self.planned.budget is not None:
-            self.planned.budget.correct(self.plan, state.step)
+        self.progress.show_validation(self.plan, state, nats)
+        if diverged:
+            self._roll_back()
+        return nats
+
+    def _roll_back(self) -> None:
+        state = self.state
+        roll_back(self.learner, state)
+        restored = f"step {state.best_step:,}" if state.best_step else "the beginning"
+        self.progress.note(
+            f"the loss diverged at step {state.step:,}; restored the weights of {restored} and "
+            f"lowered the learning rate to {state.lr_scale:g} of the schedule"
+        )
+
+    def _require_best(self) -> None:
+        """Evaluate the present model if no validation was finite. Raises: RnnlmError."""
+        state = self.state
+        if not state.has_best:  # stopped before the first validation, or rolled back to the start
+            score = self._evaluate(self.network, self.corpus.valid, self.plan.validation_tokens)
+            state.record_validation(score.nats_per_token, self.network)
+        if not state.has_best:
+            raise RnnlmError(
+                "training: the validation loss was never finite, so there is no model to keep; a "
+                "smaller learning rate is needed. Begin anew with --restart and a lower --lr or "
+                "--clip"
+            )
 
     def _is_out_of_patience(self) -> bool:
-        patience = self.settings.train.patience
-        return patience is not None and self.state.since_best >= patience
+        patience = self.config.train.patience
+        return patience is not None and self.state.validations_since_best >= patience
 
-    def _say_undone(self) -> None:
-        state = self.state
-        back = f"step {state.best_step:,}" if state.best_step else "its beginning"
-        self.progress.say(
-            f"note: at step {state.step:,} the loss left all bounds; training goes on from "
-            f"{back} with {state.rate_scale:g} of the learning rate"
-        )
-
-    def _evaluate(
-        self, network: RecurrentNetwork, part: Part, max_tokens: int | None = None
-    ) -> Evaluation:
-        """How a network does on so many tokens of a part; None: as many as every validation."""
+    def _evaluate(self, network: RecurrentNetwork, part: Part, max_tokens: int) -> Score:
         return evaluate(
-            network, part.tokens_N, sentences=self.settings.text.sentences,
-            max_tokens=max_tokens or self.plan.validated_tokens,
+            network, part.tokens_N, sentences=self.config.text.sentences, max_tokens=max_tokens
         )
 
-    def _save_state(self, *, finished: bool = False) -> None:
-        if self.output.model_is_missing:
+    def _save_checkpoint(self, *, finished: bool = False) -> None:
+        if self.saver.best_is_missing:
             self._save_best()
-        budget = self.planned.budget
-        self.output.save_state(Checkpoint(
-            settings=self.settings, key=self.corpus.key, files=self.corpus.files,
-            vocabulary=self.corpus.vocabulary, plan=self.plan, state=self.state,
-            weights=self.network.state_dict(),
-            optimizers=optimizer_tensors(self.learner.optimizers),
-            sampled=self.learner.classes is not None,
-            budget=None if budget is None else budget.seconds,
-            reserve=0.0 if budget is None else budget.reserve,
-            final_tokens=self.planned.final_tokens, seconds=self.seconds(),
-            records=len(self.history.records), finished=finished,
-            replaced=self.output.replaced, environment=self.environment,
+        self.saver.save_checkpoint(Checkpoint(
+            config=self.config,
+            corpus=CorpusRecord(self.corpus.key, self.corpus.files),
+            vocabulary=self.corpus.vocabulary,
+            duration=self.duration.save(),
+            state=self.state,
+            learner=record_learner(self.learner),
+            num_records=len(self.history.records),
+            finished=finished,
+            replaced=self.saver.replaced,
+            environment=self.environment,
         ))
 
     def _save_best(self) -> None:
         best = self.network.with_weights(self.state.best_weights)
-        self.output.save_best(self._model(best, self.state.best_nats))
+        self.saver.save_best(self._make_model(best, self.state.best_nats))
 
-    def _model(
-        self, network: RecurrentNetwork, valid_nats: float, *, test_nats: float | None = None
+    def _make_model(
+        self, network: RecurrentNetwork, valid_nats: float, test_nats: float | None = None
     ) -> Model:
-        text = self.settings.text
-        training = summary(
+        text = self.config.text
+        training = summarize_training(
             self.learner, self.plan, self.state, valid_nats=valid_nats, test_nats=test_nats
         )
         return Model(network, self.corpus.vocabulary, text.sentences, text.codec, training)
 
-    def _sample(self) -> str:
-        model = LanguageModel(self._model(self.network, math.nan))
+    def _show_sample(self, num_validations: int) -> None:
+        """Show new text after every `sample_every`-th validation, if samples are wanted."""
+        every = self.config.train.sample_every
+        if not (self.progress.shows_samples and every) or num_validations % every:
+            return
+        model = LanguageModel(self._make_model(self.network, math.nan))
         config = SampleConfig(
-            num_tokens=SAMPLE_TOKENS[self.settings.text.level],
-            seed=self.settings.train.seed + self.state.step,
+            num_tokens=SAMPLE_TOKENS[self.config.text.level],
+            seed=(self.config.train.seed + self.state.step) % MAX_SEED,
         )
-        return "".join(piece for (piece,) in model.generate(config)).strip("\n")
+        text = "".join(piece for (piece,) in model.generate(config)).strip("\n")
+        self.progress.say(f"--- step {self.state.step:,} writes:\n{text}")

@@ -1,4 +1,4 @@
-"""What was decided before a run: its texts, and how they, the network and the fitting are set."""
+"""The complete configuration of a run."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -9,37 +9,42 @@ from rnnlm_cli.text.sources import Sources
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All that a run is determined by, but for the contents of its texts.
+class RunConfig:
+    """Everything that determines a run, except the contents of its texts.
 
     Args:
-        sources: the texts, as they were named.
+        sources: the texts, with absolute paths.
         text: how they become tokens.
-        model: the sizes.
-        train: how to fit.
-        cache: the folder of encoded texts, where it is not the usual one.
-        init: the file whose weights the run began with, if there is one.
-        init_unknown: how many unknown tokens its vocabulary had; None where it brought none.
+        model: the shape of the network.
+        train: how it is fitted.
+        cache_dir: the folder of encoded texts, if it is not the usual one.
+        init: the file with the initial weights of a warm start.
+        init_unknown: the number of unknown tokens that the vocabulary of `init` counts; None if it
+            has no vocabulary.
     """
 
     sources: Sources
     text: TextConfig
     model: ModelConfig
     train: TrainConfig
-    cache: str | None = None
+    cache_dir: str | None = None
     init: str | None = None
     init_unknown: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`. Raises: TypeError, KeyError or ConfigError."""
-        names = {name: tuple(given) for name, given in data["sources"].items()}
+        """Return the configuration, the inverse of `to_dict`.
+
+        Raises: TypeError, KeyError or ConfigError for data of another structure.
+        """
+        names = {part: tuple(given) for part, given in data["sources"].items()}
+        configs = {"sources", "text", "model", "train"}
         return cls(
             sources=Sources(**names), text=TextConfig(**data["text"]),
             model=ModelConfig(**data["model"]), train=TrainConfig(**data["train"]),
-            cache=data["cache"], init=data["init"], init_unknown=data["init_unknown"],
+            **{name: value for name, value in data.items() if name not in configs},
         )

@@ -1,127 +1,127 @@
-"""The files of a run. What cannot be written on the way is said, and tried again later."""
+"""The files of a run while it trains. A failed write is a warning and is retried."""
 
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from rnnlm_cli.errors import ModelFileError, RnnlmError
-from rnnlm_cli.files import container
-from rnnlm_cli.files.run_files import CHECKPOINT, PICTURE, companion, keep_old
+from rnnlm_cli.errors import FileError, ModelFileError
+from rnnlm_cli.files.container import read_description
+from rnnlm_cli.files.run_files import CHECKPOINT, companion, keep_old
+from rnnlm_cli.messages import Messages
 from rnnlm_cli.model_file import MODEL, Model, save_model
 from rnnlm_cli.runs.checkpoint import Checkpoint, save_checkpoint
 from rnnlm_cli.runs.history import History
-from rnnlm_cli.runs.progress import Progress
 
 RETRY_SECONDS = 20.0
 
 
-class Output:
-    """The model file of a run, its state file and its picture.
+class Saver:
+    """Writes the model file of a run, its checkpoint and its history.
 
     Args:
         path: the model file.
-        progress: where warnings go.
-        save_every: seconds from one state to the next.
-        replaced: the checksum of the model that was there when the run began; the first model of
-            the run sets it aside. None where there was none.
+        messages: receives warnings.
+        save_every: seconds between two checkpoints.
+        replaced: the checksum of the model file that the run replaces; the first model of the run
+            is written after that file was kept as FILE.old. None if there was none.
     """
 
     def __init__(
-        self, path: Path, progress: Progress, *, save_every: float, replaced: str | None
+        self, path: Path, messages: Messages, *, save_every: float, replaced: str | None
     ) -> None:
-        self.path, self.progress = path, progress
-        self.replaced = replaced
-        self.model_is_missing = False  # the best one could not be written
+        self.path, self.replaced = path, replaced
+        self.best_is_missing = False  # whether the best model could not be written
+        self._messages = messages
         self._save_every = save_every
-        self._next_state = 0.0
-        self._failed: set[str] = set()  # what was warned about and has not worked since
+        self._next_checkpoint = 0.0
+        self._failing: set[str] = set()  # warned about, and not written successfully since
 
-    def state_is_due(self) -> bool:
-        """Whether it is time to save the state."""
-        return time.monotonic() >= self._next_state
+    def checkpoint_is_due(self) -> bool:
+        """Return whether it is time for the next checkpoint."""
+        return time.monotonic() >= self._next_checkpoint
 
-    def save_state(self, checkpoint: Checkpoint) -> None:
-        """Write the state file; a failure is a warning."""
-        path = companion(self.path, CHECKPOINT)
-        saved = self._try("state", lambda: save_checkpoint(path, checkpoint))
-        pause = self._save_every if saved else min(self._save_every, RETRY_SECONDS)
-        self._next_state = time.monotonic() + pause
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Write the checkpoint; a failure is a warning."""
+        pause = self._save_every
+        try:
+            save_checkpoint(companion(self.path, CHECKPOINT), checkpoint)
+            self._report_success("checkpoint")
+        except FileError as error:
+            self._report_failure("checkpoint", error)
+            pause = min(self._save_every, RETRY_SECONDS)
+        self._next_checkpoint = time.monotonic() + pause
 
     def save_best(self, model: Model) -> None:
         """Write the best model so far; a failure is a warning."""
-        self.model_is_missing = not self._try("model", lambda: self._save_model(model))
+        try:
+            self._save_model(model)
+            self.best_is_missing = False
+            self._report_success("model")
+        except FileError as error:
+            self.best_is_missing = True
+            self._report_failure("model", error)
 
     def save_last(self, model: Model) -> None:
-        """Write the finished model, where it can be.
+        """Write the finished model.
 
-        Raises: ModelFileError where its place does not take it, naming the place that did.
+        Raises: FileError if it cannot be written there, naming the place where it was written
+            instead.
         """
         try:
             self._save_model(model)
-        except ModelFileError as error:
+        except FileError as error:
             rescued = self._save_elsewhere(model)
             if rescued is None:
                 raise
             reason = str(error).split(";")[0]
-            raise ModelFileError(
+            raise FileError(
                 f"{reason}; room for it is needed. The model was saved as {rescued} instead: move "
-                "it to where it is to stay"
+                "it to its place"
             ) from None
-        self.model_is_missing = False
+        self.best_is_missing = False
 
-    def report(self, write: Callable[[], None]) -> None:
-        """Write a record of the history; a failure is a warning."""
-        self._try("history", write)
-
-    def draw(self, history: History) -> None:
-        """Draw the losses, or say how to have them drawn; a failure is a warning."""
-        if not history.records:
-            return
-        from rnnlm_cli.plots.losses import draw
-
-        picture = companion(self.path, PICTURE)
+    def save_history(self, history: History) -> None:
+        """Write the last record of the history; a failure is a warning."""
         try:
-            draw({self.path.name: history.records}, picture)
-        except RnnlmError as error:
-            self.progress.say(f"note: no picture of the losses: {error}")
+            history.write()
+            self._report_success("history")
+        except FileError as error:
+            self._report_failure("history", error)
 
     def _save_model(self, model: Model) -> None:
-        """Write the model; the first one of a run keeps the one that was there."""
-        if self.replaced is not None and checksum_of(self.path) == self.replaced:
+        """Write the model; before the first one of a run, keep the file that was there."""
+        if self.replaced is not None and read_checksum(self.path) == self.replaced:
             old = keep_old(self.path)
-            self.progress.say(f"note: the model that was {self.path} is now {old}")
+            self._messages.note(f"the model that was {self.path} is now {old}")
         save_model(self.path, model)
 
     def _save_elsewhere(self, model: Model) -> Path | None:
-        """Where the model could be written instead; None if nowhere."""
+        """Write the model to another folder; return its path, or None if no folder takes it."""
         for parent in (Path(tempfile.gettempdir()), Path.home(), Path.cwd()):
             try:
                 path = Path(tempfile.mkdtemp(prefix="rnnlm-", dir=parent)) / self.path.name
                 save_model(path, model)
                 return path
-            except (ModelFileError, OSError):
+            except (FileError, OSError):
                 continue
         return None
 
-    def _try(self, what: str, write: Callable[[], None]) -> bool:
-        try:
-            write()
-        except ModelFileError as error:
-            if what not in self._failed:
-                self.progress.say(f"rnnlm: warning: {error}; training goes on")
-            self._failed.add(what)
-            return False
-        if what in self._failed:
-            self.progress.say(f"note: the {what} could be written again")
-            self._failed.remove(what)
-        return True
+    def _report_failure(self, what: str, error: FileError) -> None:
+        """Warn, once until it succeeds again."""
+        if what not in self._failing:
+            self._messages.warn(f"{error}; training continues")
+        self._failing.add(what)
+
+    def _report_success(self, what: str) -> None:
+        """Say that a file could be written again after a failure."""
+        if what in self._failing:
+            self._messages.note(f"the {what} could be written again")
+            self._failing.remove(what)
 
 
-def checksum_of(path: Path) -> str | None:
-    """What a model file says is its checksum; None where it is none."""
+def read_checksum(path: Path) -> str | None:
+    """Return the checksum that a model file states; None if it is no model file."""
     try:
-        return str(container.read_description(path, MODEL).get("sha256"))
+        return str(read_description(path, MODEL).get("sha256"))
     except ModelFileError:
         return None
-

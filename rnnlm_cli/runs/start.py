@@ -1,119 +1,172 @@
-"""A new run of `rnnlm train`: refuse what must be, read the texts, choose, train."""
+"""A new run: check the request, load the corpus, choose defaults, build the run."""
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnlm_cli.config import Level, TextConfig
-from rnnlm_cli.errors import ConfigError, ModelFileError, RnnlmError
+from rnnlm_cli.config import TextConfig
+from rnnlm_cli.config.option import select_fields
+from rnnlm_cli.errors import ModelFileError, RnnlmError
 from rnnlm_cli.files.lock import Lock
-from rnnlm_cli.files.run_files import CHECKPOINT, companion, remove_leftovers, require_writable
-from rnnlm_cli.runs import STARTED
-from rnnlm_cli.runs.recipe import USUAL_TEXT, TextSize, choose
-from rnnlm_cli.runs.report import finish, introduce, resume_command
-from rnnlm_cli.runs.request import Request, checked, model_config, train_config
-from rnnlm_cli.runs.warm_start import RATE, settings_and_weights, text_of, weights_of
+from rnnlm_cli.files.run_files import (
+    CHECKPOINT,
+    HISTORY,
+    companion,
+    remove_leftovers,
+    require_writable,
+)
+from rnnlm_cli.runs.progress import Progress
+from rnnlm_cli.runs.recipe import TextSize, choose_recipe
+from rnnlm_cli.runs.report import resume_command
+from rnnlm_cli.runs.request import TrainingRequest
 from rnnlm_cli.text.cache import Cache
 
-if TYPE_CHECKING:
-    import torch
-
+if TYPE_CHECKING:  # torch takes a second to import: what is wrong with a text is said before
     from rnnlm_cli.runs.run import Run
+    from rnnlm_cli.text.corpus import Corpus
+    from rnnlm_cli.weights_file import Weights
 
 
-def begin(request: Request) -> int:
-    """A new run. Returns the exit code."""
-    given, out = request.given, request.out
-    if not request.sources.train:
-        raise ConfigError(
-            "TEXT: nothing given; a text to train on is needed. See 'rnnlm train --help'"
-        )
-    level: Level = given.get("level", TextConfig.level)
-    text_config = checked(given, choose(level, USUAL_TEXT, given).settings)
-    if request.dry_run:
-        return _plan(request, text_config)
-    require_writable(out)
-    with Lock(out):
-        remove_leftovers(out)
+def start_run(
+    request: TrainingRequest, *, progress: Progress | None = None, started: float | None = None
+) -> Run:
+    """Begin a new run: read the texts, choose what was not given, and build the network.
+
+    >>> run = start_run(TrainingRequest(                         # doctest: +SKIP
+    ...     sources=Sources(train=("corpus.txt",)), settings={"minutes": 5, "cell": "lstm"}
+    ... ))
+    >>> outcome = run.train()                                    # doctest: +SKIP
+
+    Args:
+        progress: receives messages and figures; None discards them.
+        started: `time.monotonic()` when the process began, from which a time limit counts; None is
+            now.
+    Returns: the run; it holds the lock of its model file until it has trained or is closed.
+    Raises: ConfigError for an invalid request; TextError for a text that cannot be used;
+        FileError if the model file cannot be written; RnnlmError if an unfinished run or another
+        process stands in the way, or if the model does not fit into memory.
+    """
+    started = time.monotonic() if started is None else started
+    request.check()
+    request.require_texts()
+    require_writable(request.out)
+    with ExitStack() as resources:
+        resources.enter_context(Lock(request.out))
+        remove_leftovers(request.out)
         if not request.restart:
-            _refuse_unfinished(out)
-        run, reason = _new_run(request, text_config)
-        introduce(run, reason=reason)
-        return finish(run, out)
+            _require_no_unfinished_run(request.out)
+        run = build_run(request, progress or Progress(), started)
+        cache = Cache(request.cache_dir)
+        entry = cache.find(run.corpus.key)
+        if entry is not None:
+            entry.note_run(companion(request.out, CHECKPOINT))
+        run.resources = resources.pop_all()
+        return run
 
 
-def _new_run(request: Request, text_config: TextConfig) -> tuple[Run, str]:
-    """Read the texts, choose what was not asked for, and set up. Returns why the size is so."""
-    from rnnlm_cli.runs.progress import Progress
-    from rnnlm_cli.text.corpus import load_corpus
+def build_run(request: TrainingRequest, progress: Progress, started: float) -> Run:
+    """Build a new run without touching its files, as `--dry-run` needs it.
 
-    progress = Progress()
-    weights = None
-    if request.init is not None:
-        _prepared(request)  # before any tensor is made
-        weights = weights_of(request.init, request)
-        text_config = text_of(weights, request, text_config)
-    cache = Cache(request.cache_folder)
-    corpus = load_corpus(
-        request.sources, text_config, cache=cache, watch=progress,
-        vocabulary=None if weights is None else weights.vocabulary,
-    )
-    # Only now, as torch takes seconds to import: what is wrong with a text is said at once.
-    device = _prepared(request)
+    Args:
+        request: a valid request with a text.
+    """
+    weights = _load_weights(request)
+    text = TextConfig(**select_fields(TextConfig, request.settings))
+    corpus, text = _load_corpus(request, text, weights, progress)
 
+    from rnnlm_cli.machine import describe_environment, prepare_machine
+    from rnnlm_cli.runs.duration import plan_run
+    from rnnlm_cli.runs.history import History
     from rnnlm_cli.runs.run import Run
-    from rnnlm_cli.runs.run_config import Settings
+    from rnnlm_cli.runs.run_config import RunConfig
+    from rnnlm_cli.runs.saver import Saver, read_checksum
+    from rnnlm_cli.runs.warm_start import LR_FACTOR, adopt_model_settings, fit_weights
+    from rnnlm_cli.train.learner import make_learner
+    from rnnlm_cli.train.state import TrainState, copy_tensors
 
-    size = TextSize(len(corpus.train.tokens_N), len(corpus.vocabulary))
-    given, initial = dict(request.given), None
+    device = prepare_machine(request.machine)
+    settings, initial = request.settings, None
     if weights is not None:
-        given, initial = settings_and_weights(weights, corpus, request, progress)
-    choice = choose(text_config.level, size, given)
-    model = replace(
-        model_config(choice.settings), vocab_size=len(corpus.vocabulary),
+        settings = adopt_model_settings(weights, request, corpus)
+        initial = fit_weights(weights, request, corpus, progress)
+    recipe = choose_recipe(
+        text.level, TextSize(len(corpus.train.tokens_N), len(corpus.vocabulary)), settings,
         unknown_trained=corpus.vocabulary.num_unknown > 0,
     )
-    fitting = train_config(choice.settings)
-    if weights is not None and "lr" not in request.given:
-        fitting = replace(fitting, lr=fitting.peak_lr * RATE)
-    settings = Settings(
-        sources=request.sources.absolute(), text=text_config, model=model, train=fitting,
-        cache=None if request.cache_folder is None else str(request.cache_folder.absolute()),
-        init=None if request.init is None else str(request.init.absolute()),
+    train = recipe.train
+    if weights is not None and "lr" not in request.settings:
+        train = replace(train, lr=train.peak_lr * LR_FACTOR)
+    config = RunConfig(
+        sources=request.sources.absolute(), text=text, model=recipe.model, train=train,
+        cache_dir=_absolute(request.cache_dir), init=_absolute(request.init),
         init_unknown=None if weights is None or weights.vocabulary is None
         else weights.vocabulary.num_unknown,
     )
-    run = Run(
-        corpus, settings, out=request.out, device=device, started=STARTED, progress=progress,
-        initial=initial,
+    learner = make_learner(
+        corpus, config.model, train, sentences=text.sentences, device=device, initial=initial,
+        messages=progress,
     )
-    entry = cache.find(corpus.key)
-    if entry is not None and not request.dry_run:
-        entry.note_run(companion(request.out, CHECKPOINT))
-    return run, choice.reason
+    network = learner.network
+    return Run(
+        corpus=corpus,
+        config=config,
+        learner=learner,
+        state=TrainState(
+            network.initial_state(learner.config.batch_size), copy_tensors(network.state_dict())
+        ),
+        duration=plan_run(learner, corpus, sentences=text.sentences, started=started),
+        saver=Saver(
+            request.out, progress, save_every=60 * train.save_every,
+            replaced=read_checksum(request.out),
+        ),
+        history=History(companion(request.out, HISTORY)),
+        progress=progress,
+        environment=describe_environment(device),
+        resources=ExitStack(),
+        size_reason=recipe.size_reason,
+    )
 
 
-def _prepared(request: Request) -> torch.device:
-    """Set the machine up; doing it again changes nothing."""
-    from rnnlm_cli.machine import prepare
+def _load_weights(request: TrainingRequest) -> Weights | None:
+    """Return the initial weights of a warm start; None if there is none."""
+    if request.init is None:
+        return None
+    from rnnlm_cli.machine import prepare_machine
+    from rnnlm_cli.runs.warm_start import load_initial_weights
 
-    return prepare(device=request.device, threads=request.threads)
-
-
-def _plan(request: Request, text_config: TextConfig) -> int:
-    """--dry-run: say what would be done."""
-    run, reason = _new_run(request, text_config)
-
-    from rnnlm_cli.runs.dry_run import plan_of
-
-    for name, value in plan_of(run, reason).items():
-        print(f"{name:<18} {value}")
-    return 0
+    prepare_machine(request.machine)  # before any tensor is made; doing it again changes nothing
+    relu = request.settings.get("cell") == "elman_relu"
+    return load_initial_weights(request.init, nonlinearity="relu" if relu else "tanh")
 
 
-def _refuse_unfinished(out: Path) -> None:
+def _load_corpus(
+    request: TrainingRequest, text: TextConfig, weights: Weights | None, progress: Progress
+) -> tuple[Corpus, TextConfig]:
+    """Return the corpus, and the text configuration that it was encoded with."""
+    from rnnlm_cli.text.corpus import load_corpus
+
+    vocabulary = None
+    if weights is not None:
+        from rnnlm_cli.runs.warm_start import adopt_text_config
+
+        text, vocabulary = adopt_text_config(weights, request, text), weights.vocabulary
+    corpus = load_corpus(
+        request.sources, text, cache=Cache(request.cache_dir), vocabulary=vocabulary,
+        messages=progress,
+    )
+    return corpus, text
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.absolute())
+
+
+def _require_no_unfinished_run(out: Path) -> None:
+    """Raise RnnlmError if there is a checkpoint of an unfinished run."""
     path = companion(out, CHECKPOINT)
     if not path.exists():
         return
@@ -121,8 +174,8 @@ def _refuse_unfinished(out: Path) -> None:
 
     try:
         description = describe_checkpoint(path)
-        finished, step = description["finished"], int(description["numbers"]["step"])
-        names = " ".join(description["settings"]["sources"]["train"])
+        finished, step = description["finished"], int(description["state"]["step"])
+        names = " ".join(description["config"]["sources"]["train"])
     except (KeyError, TypeError, ValueError):
         raise ModelFileError(
             f"{path}: is damaged; it held a run that may not be finished. Delete it, or begin "
@@ -130,8 +183,6 @@ def _refuse_unfinished(out: Path) -> None:
         ) from None
     if not finished:
         raise RnnlmError(
-            f"{path}: holds an unfinished run, {step:,} steps on {names}; it is not thrown away. "
-            f"'{resume_command(out)}' goes on with it, --restart begins anew"
+            f"{path}: holds an unfinished run, {step:,} steps on {names}; it is not overwritten. "
+            f"'{resume_command(out)}' continues it, --restart begins anew"
         )
-
-

@@ -1,36 +1,39 @@
-"""`rnnlm train --init`: weights that are there already, and what they do not allow."""
+"""A warm start (`--init`): initial weights from a model or from plain weights."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rnnlm_cli.config import UNKNOWN_ID, TextConfig
+from torch import Tensor
+
+from rnnlm_cli.config import UNKNOWN_ID, Nonlinearity, TextConfig
 from rnnlm_cli.errors import ConfigError, ModelFileError
-from rnnlm_cli.runs.request import Request, flag
+from rnnlm_cli.files.container import read_description
+from rnnlm_cli.messages import Messages
+from rnnlm_cli.model_file import MODEL, load_model
+from rnnlm_cli.nn.network import add_unknown_token
+from rnnlm_cli.runs.request import TrainingRequest, flag_of_setting
+from rnnlm_cli.text.corpus import Corpus
+from rnnlm_cli.weights_file import Weights, load_weights
 
-if TYPE_CHECKING:
-    from rnnlm_cli.runs.progress import Progress
-    from rnnlm_cli.text.corpus import Corpus
-    from rnnlm_cli.weights_file import Weights
-
-RATE = 0.5  # of the usual learning rate: weights that know something are not to be shaken
+LR_FACTOR = 0.5  # of the usual learning rate, so that the initial weights are not destroyed
 FIXED = ("cell", "num_layers", "embedding_size", "hidden_size", "tied")
 
 
-def weights_of(path: Path, request: Request) -> Weights:
-    """What --init names: a model, or plain weights."""
-    from rnnlm_cli.files import container
-    from rnnlm_cli.model_file import MODEL, load_model
-    from rnnlm_cli.weights_file import Weights, load_weights
+def load_initial_weights(path: Path, *, nonlinearity: Nonlinearity) -> Weights:
+    """Read a model file, or plain weights with the names of torch.nn.
 
+    Args:
+        nonlinearity: of an nn.RNN, which plain weights do not tell.
+    Raises: ModelFileError.
+    """
     try:
-        container.read_description(path, MODEL)
+        read_description(path, MODEL)
     except ModelFileError:
         if not path.is_file():
             raise
-        return load_weights(path, nonlinearity=request.nonlinearity or "tanh")
+        return load_weights(path, nonlinearity=nonlinearity)
     model = load_model(path)
     return Weights(
         model.network.config, model.network.state_dict(), model.vocabulary, model.sentences,
@@ -38,16 +41,21 @@ def weights_of(path: Path, request: Request) -> Weights:
     )
 
 
-def text_of(weights: Weights, request: Request, asked: TextConfig) -> TextConfig:
-    """How texts become tokens for a model that is there already."""
+def adopt_text_config(
+    weights: Weights, request: TrainingRequest, asked: TextConfig
+) -> TextConfig:
+    """Return the text configuration that belongs to the vocabulary of the initial weights.
+
+    Raises: ConfigError for settings that conflict with it.
+    """
     if weights.vocabulary is None:
         return asked
     level = weights.vocabulary.level
     problems = [
-        f"{flag(name)}: has no meaning with --init, whose vocabulary is taken"
-        for name in ("min_count", "vocab_size") if name in request.given
+        f"{flag_of_setting(name)}: has no meaning with --init, whose vocabulary is used"
+        for name in ("min_count", "vocab_size") if name in request.settings
     ]
-    if request.given.get("level", level) != level:
+    if request.settings.get("level", level) != level:
         problems.append(f"--level: '{asked.level}' given; {request.init} has '{level}'")
     if problems:
         raise ConfigError(". ".join(problems))
@@ -57,16 +65,17 @@ def text_of(weights: Weights, request: Request, asked: TextConfig) -> TextConfig
     )
 
 
-def settings_and_weights(
-    weights: Weights, corpus: Corpus, request: Request, progress: Progress
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings and the weights to begin with. Says how much of the text is unknown."""
-    from rnnlm_cli.nn.network import add_unknown_token
+def adopt_model_settings(
+    weights: Weights, request: TrainingRequest, corpus: Corpus
+) -> dict[str, Any]:
+    """Return the settings of the request together with those that the weights fix.
 
+    Raises: ConfigError for settings, or a vocabulary, that do not fit the weights.
+    """
     fixed = {name: getattr(weights.config, name) for name in FIXED}
     problems = [
-        f"{flag(name)}: {request.given[name]!r} given; {request.init} has {value!r}"
-        for name, value in fixed.items() if request.given.get(name, value) != value
+        f"{flag_of_setting(name)}: {request.settings[name]!r} given; {request.init} has {value!r}"
+        for name, value in fixed.items() if request.settings.get(name, value) != value
     ]
     if weights.config.vocab_size != len(corpus.vocabulary):
         problems.append(
@@ -75,14 +84,18 @@ def settings_and_weights(
         )
     if problems:
         raise ConfigError(". ".join(problems))
+    return {**request.settings, **fixed}
+
+
+def fit_weights(
+    weights: Weights, request: TrainingRequest, corpus: Corpus, messages: Messages
+) -> Mapping[str, Tensor]:
+    """Return the initial weights for a corpus, ready to learn <unk> if it has unknown tokens."""
     num_unknown, total = int(corpus.counts_V[UNKNOWN_ID]), len(corpus.train.tokens_N)
-    progress.say(
-        f"beginning with the weights of {request.init}: {num_unknown:,} of {total:,} tokens "
+    messages.say(
+        f"warm start from the weights of {request.init}: {num_unknown:,} of {total:,} tokens "
         f"({num_unknown / total:.2%}) are unknown to its vocabulary"
     )
-    tensors = dict(weights.tensors)
     if num_unknown and not weights.config.unknown_trained:
-        tensors = add_unknown_token(tensors)
-    return request.given | fixed, tensors
-
-
+        return add_unknown_token(weights.tensors)
+    return weights.tensors

@@ -1,1 +1,1 @@
-"""Fitting a model to a text."""
+"""Fitting a network: steps, optimizers, the schedule and the time budget. No files, no terminal."""

@@ -1,4 +1,4 @@
-"""All that changes while training, in one place."""
+"""Everything that changes while a network is trained, in one place."""
 
 import math
 from collections.abc import Mapping
@@ -12,30 +12,30 @@ from rnnlm_cli.nn.network import States
 from rnnlm_cli.windows import START, Position
 
 NUMBERS = (
-    "step", "loss", "gradient_norm", "rate_scale", "num_undone", "best_nats", "best_step",
-    "since_best",
+    "step", "loss", "gradient_norm", "lr_scale", "num_rollbacks", "best_nats", "best_step",
+    "validations_since_best",
 )
-MIN_DIVERGENCE = 0.5  # nats above the best
-MAX_FIRST_LOSS = 20.0  # nats above a guess, of a first validation: tokens can be that unexpected
+MIN_DIVERGENCE = 0.5  # nats above the best validation loss; a smaller rise is no divergence
+MAX_FIRST_LOSS = 20.0  # a first validation loss more than this above ln V counts as divergence
 
 
 @dataclass
 class TrainState:
-    """Where a run stands.
+    """The state of a training run between two steps.
 
     Args:
-        network_state: the carried state of every layer, detached.
-        best_weights: the network's parameters after `best_step` steps.
-        step: how many steps are done.
+        network_state: the hidden state carried to the next window, for every layer, detached.
+        best_weights: the parameters with the lowest validation loss, those after `best_step`
+            steps; the initial ones before the first validation.
+        step: number of steps done.
         position: where the next window begins.
-        loss: nats per token, an average that forgets, of about the last ten steps.
+        loss: training loss in nats per token, a moving average over about ten steps.
         gradient_norm: of the last step, before clipping.
-        rate_scale: what the plan's learning rate is multiplied by: less with every time that
-            training went back.
-        num_undone: how often it did.
-        best_nats: the lowest validation nats so far, on the fixed part of the validation text.
-        best_step: after how many steps; 0 before the first validation.
-        since_best: how many validations there were since.
+        lr_scale: factor on the scheduled learning rate; every rollback lowers it.
+        num_rollbacks: number of rollbacks.
+        best_nats: the lowest validation loss, in nats per token.
+        best_step: number of steps before that validation; 0 before the first one.
+        validations_since_best: number of validations since then.
     """
 
     network_state: States
@@ -44,39 +44,48 @@ class TrainState:
     position: Position = START
     loss: float = math.nan
     gradient_norm: float = math.nan
-    rate_scale: float = 1.0
-    num_undone: int = 0
+    lr_scale: float = 1.0
+    num_rollbacks: int = 0
     best_nats: float = math.inf
     best_step: int = 0
-    since_best: int = 0
+    validations_since_best: int = 0
 
     @property
     def has_best(self) -> bool:
-        """Whether a validation found a finite loss."""
+        """Whether a validation has found a finite loss."""
         return math.isfinite(self.best_nats)
 
-    def has_leapt(self, nats: float, guess: float) -> bool:
-        """Whether a validation is half way back to a guess: a rate too high, not overfitting.
+    def has_diverged(self, nats: float, uniform_nats: float) -> bool:
+        """Return whether a validation loss shows divergence, not overfitting.
+
+        The loss has diverged if it is not a number, or has jumped to half way between the best
+        loss and that of a uniform guess.
 
         Args:
-            guess: the nats of one, ln V.
+            nats: the validation loss, per token.
+            uniform_nats: ln V, the loss of a uniform guess.
         """
-        most = guess + MAX_FIRST_LOSS
+        limit = uniform_nats + MAX_FIRST_LOSS
         if self.has_best:
-            most = max((self.best_nats + guess) / 2, self.best_nats + MIN_DIVERGENCE)
-        return not nats <= most  # nor where it is no number
+            limit = max((self.best_nats + uniform_nats) / 2, self.best_nats + MIN_DIVERGENCE)
+        return not nats <= limit  # true for NaN
 
-    def keep_best(self, nats: float, network: torch.nn.Module) -> bool:
-        """Note a validation; copy the weights if it is the best so far, and say whether it is."""
-        self.since_best += 1
-        if not nats < self.best_nats:  # nor where it is not a number
+    def record_validation(self, nats: float, network: torch.nn.Module) -> bool:
+        """Record a validation loss; keep a copy of the weights if it is the lowest so far.
+
+        Args:
+            nats: the loss per token; NaN is never the lowest.
+        Returns: whether it is the lowest.
+        """
+        self.validations_since_best += 1
+        if not nats < self.best_nats:
             return False
-        self.best_nats, self.best_step, self.since_best = nats, self.step, 0
+        self.best_nats, self.best_step, self.validations_since_best = nats, self.step, 0
         self.best_weights = copy_tensors(network.state_dict())
         return True
 
-    def numbers(self) -> dict[str, Any]:
-        """All but the tensors, as plain data; what is not finite, which JSON has not, as null."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain data; NaN and infinity become None, as JSON has neither."""
         data: dict[str, Any] = {"position": list(self.position)}
         for name in NUMBERS:
             value = getattr(self, name)
@@ -84,20 +93,23 @@ class TrainState:
         return data
 
     @classmethod
-    def of(
-        cls, numbers: Mapping[str, Any], network_state: States, best_weights: dict[str, Tensor]
+    def from_dict(
+        cls, data: Mapping[str, Any], network_state: States, best_weights: dict[str, Tensor]
     ) -> Self:
-        """The inverse of `numbers`, with the tensors. Raises: TypeError or KeyError."""
+        """Return the state with these numbers and tensors, the inverse of `to_dict`.
+
+        Raises: TypeError, ValueError or KeyError for data of another structure.
+        """
         unset = cls(())
         state = cls(network_state, best_weights)
-        epoch, window = numbers["position"]
+        epoch, window = data["position"]
         state.position = Position(epoch, window)
         for name in NUMBERS:
-            value = numbers[name]
+            value = data[name]
             setattr(state, name, getattr(unset, name) if value is None else value)
         return state
 
 
 def copy_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors that later changes do not reach."""
+    """Return copies that later changes of the tensors do not reach."""
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}

@@ -1,0 +1,46 @@
+"""How given text is scored."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rnnlm_cli.config.option import MAX_SIZE, Config, flag_of, option, whole_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreConfig(Config):
+    """How given text is scored: as separate sentences, or as running documents."""
+
+    closing: bool | None = option(
+        None, "Predict the newline at the end of each sentence too.",
+        flags=("--closing/--no-closing",),
+        default_text="as in training: --closing for models of sentences",
+    )
+    document: bool = option(
+        False, "Score whole files as running text; the hidden state is carried through.",
+    )
+    rows: int | None = option(
+        None, "With --document: read the text in this many parallel rows, each warmed up on the "
+        "256 tokens before it; faster and almost exact.", whole_number(1, MAX_SIZE),
+        default_text="1",
+    )
+    reset_every: int | None = option(
+        None, "With --document: reset the state every N tokens (as fixed-context transformers "
+        "are evaluated).", whole_number(1, MAX_SIZE), default_text="never",
+    )
+    batch_tokens: int | None = option(
+        None, "Number of tokens that the network reads at once; bounds its memory.",
+        whole_number(1, MAX_SIZE), default_text="4096",
+    )
+
+    @classmethod
+    def find_conflicts(cls, known: Mapping[str, Any]) -> Iterator[str]:
+        """Yield options that fit sentences only, or documents only."""
+        if not known.get("document"):
+            for name in ("rows", "reset_every"):
+                if name in known:
+                    yield f"{flag_of(cls, name)}: has no meaning without --document"
+        elif known.get("closing"):
+            yield (
+                "--closing and --document: given together; a document has no closing newline"
+            )
