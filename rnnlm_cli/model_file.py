@@ -43,7 +43,7 @@ class Model:
 def save_model(path: str | Path, model: Model) -> None:
     """Write a model whole or not at all: a temporary sibling, flushed to the disk, then renamed.
 
-    Raises: ModelFileError where the disk or the folder does not take it; an old file stays.
+    Raises: FileError where the disk or the folder does not take it; an old file stays.
     """
     description = {
         "model": asdict(model.network.config),

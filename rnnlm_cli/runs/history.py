@@ -20,7 +20,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.atomic import replace_file
 from rnnlm_cli.score.evaluate import perplexity
 from rnnlm_cli.train.schedule import Plan
@@ -46,7 +46,7 @@ class History:
         self, plan: Plan, state: TrainState, *, seconds: float, rate: float,
         valid_nats: float | None,
     ) -> None:
-        """A report was made. Raises: ModelFileError where it cannot be written; it is kept."""
+        """A report was made. Raises: FileError where it cannot be written; it is kept."""
         before = self.records[-1] if self.records else {"tokens": 0, "seconds": 0.0}
         tokens = state.step * plan.tokens_per_step
         passed = max(seconds - before["seconds"], 1e-9)
@@ -77,7 +77,7 @@ class History:
                 file.write(_line(self.records[-1]))
         except OSError as error:
             self._whole = False
-            raise ModelFileError(
+            raise FileError(
                 f"{self.path}: cannot be written ({error.strerror}); room on the disk is needed"
             ) from None
 

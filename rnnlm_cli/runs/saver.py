@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from rnnlm_cli.errors import ModelFileError, RnnlmError
+from rnnlm_cli.errors import FileError, RnnlmError
 from rnnlm_cli.files import container
 from rnnlm_cli.files.run_files import CHECKPOINT, PICTURE, companion, keep_old
 from rnnlm_cli.model_file import MODEL, Model, save_model
@@ -55,16 +55,16 @@ class Output:
     def save_last(self, model: Model) -> None:
         """Write the finished model, where it can be.
 
-        Raises: ModelFileError where its place does not take it, naming the place that did.
+        Raises: FileError where its place does not take it, naming the place that did.
         """
         try:
             self._save_model(model)
-        except ModelFileError as error:
+        except FileError as error:
             rescued = self._save_elsewhere(model)
             if rescued is None:
                 raise
             reason = str(error).split(";")[0]
-            raise ModelFileError(
+            raise FileError(
                 f"{reason}; room for it is needed. The model was saved as {rescued} instead: move "
                 "it to where it is to stay"
             ) from None
@@ -100,14 +100,14 @@ class Output:
                 path = Path(tempfile.mkdtemp(prefix="rnnlm-", dir=parent)) / self.path.name
                 save_model(path, model)
                 return path
-            except (ModelFileError, OSError):
+            except (FileError, OSError):
                 continue
         return None
 
     def _try(self, what: str, write: Callable[[], None]) -> bool:
         try:
             write()
-        except ModelFileError as error:
+        except FileError as error:
             if what not in self._failed:
                 self.progress.say(f"rnnlm: warning: {error}; training goes on")
             self._failed.add(what)
@@ -122,6 +122,6 @@ def checksum_of(path: Path) -> str | None:
     """What a model file says is its checksum; None where it is none."""
     try:
         return str(container.read_description(path, MODEL).get("sha256"))
-    except ModelFileError:
+    except FileError:
         return None
 
