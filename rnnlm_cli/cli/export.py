@@ -76,7 +76,7 @@ def _is_replaceable(out: Path) -> bool:
 
     from safetensors import SafetensorError, safe_open
 
-    from rnnlm_cli.files.container import METADATA_KEY
+    from rnnlm_cli.files.safetensors_header import METADATA_KEY
     from rnnlm_cli.weights_file import FORMAT
 
     if not os.path.isfile(out):  # a device, a pipe

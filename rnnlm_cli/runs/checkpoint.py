@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.files import container
-from rnnlm_cli.files.container import FileFormat, Shapes
+from rnnlm_cli.files.container import FileFormat
 from rnnlm_cli.model_file import tensor_shapes, tensors_of, to_arrays
 from rnnlm_cli.nn.network import RecurrentNetwork, States
 from rnnlm_cli.runs.run_config import Settings
@@ -91,7 +91,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = _named(
         checkpoint.weights, state.best_weights, state.network_state, checkpoint.optimizers
     )
-    container.write(path, STATE_FILE, description, to_arrays(tensors))
+    container.write_container(path, STATE_FILE, description, to_arrays(tensors))
 
 
 def describe_checkpoint(path: Path) -> dict[str, Any]:
@@ -104,18 +104,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
     Raises: ModelFileError for a file that is missing, damaged, altered, foreign or too new.
     """
-    loaded: list[Checkpoint] = []
-
-    def expected(description: dict[str, Any]) -> Shapes:
-        loaded.append(_skeleton(description))
-        (checkpoint,) = loaded
-        return tensor_shapes(_named(
+    with container.open_container(path, STATE_FILE) as file:
+        try:
+            checkpoint = _skeleton(file.description)
+        except container.UNSOUND:
+            raise file.damaged("its description does not hold together") from None
+        arrays = file.read_arrays(tensor_shapes(_named(
             checkpoint.weights, checkpoint.state.best_weights, checkpoint.state.network_state,
             checkpoint.optimizers,
-        ))
-
-    _, arrays = container.read(path, STATE_FILE, expected)
-    (checkpoint,) = loaded
+        )))
     tensors = tensors_of(arrays)
     checkpoint.weights = _under("weights", tensors)
     checkpoint.optimizers = _under("optimizer", tensors)
