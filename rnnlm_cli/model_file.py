@@ -43,7 +43,7 @@ class Model:
 def save_model(path: str | Path, model: Model) -> None:
     """Write a model whole or not at all: a temporary sibling, flushed to the disk, then renamed.
 
-    Raises: ModelFileError where the disk or the folder does not take it; an old file stays.
+    Raises: FileError where the disk or the folder does not take it; an old file stays.
     """
     description = {
         "model": asdict(model.network.config),
@@ -52,7 +52,7 @@ def save_model(path: str | Path, model: Model) -> None:
         "vocabulary": model.vocabulary.to_dict(),
         "training": dict(model.training),
     }
-    container.write(Path(path), MODEL, description, to_arrays(model.network.state_dict()))
+    container.write_container(Path(path), MODEL, description, to_arrays(model.network.state_dict()))
 
 
 def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model:
@@ -60,14 +60,12 @@ def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model
 
     Raises: ModelFileError for a file that is missing, damaged, altered, foreign or too new.
     """
-    skeleton: list[Model] = []
-
-    def expected(description: dict[str, Any]) -> Shapes:
-        skeleton.append(_skeleton(description))
-        return tensor_shapes(skeleton[0].network.state_dict())
-
-    _, arrays = container.read(Path(path), MODEL, expected)
-    (model,) = skeleton
+    with container.open_container(Path(path), MODEL) as file:
+        try:
+            model = _build_skeleton(file.description)
+        except container.UNSOUND:
+            raise file.damaged("its description does not hold together") from None
+        arrays = file.read_arrays(tensor_shapes(model.network.state_dict()))
     model.network.load_state_dict(tensors_of(arrays), assign=True)
     for parameter in model.network.parameters():
         parameter.requires_grad_(False)
@@ -103,7 +101,7 @@ def tensor_shapes(tensors: Mapping[str, Tensor]) -> Shapes:
     }
 
 
-def _skeleton(description: Mapping[str, Any]) -> Model:
+def _build_skeleton(description: Mapping[str, Any]) -> Model:
     """The model without its weights (on the meta device, which allocates nothing)."""
     config = parse_model_config(description["model"])
     vocabulary = Vocabulary.from_dict(description["vocabulary"])

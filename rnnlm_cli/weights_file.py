@@ -39,7 +39,8 @@ from torch import Tensor
 from rnnlm_cli.config import CellName, ModelConfig
 from rnnlm_cli.errors import ConfigError, ModelFileError
 from rnnlm_cli.files.atomic import replace_file
-from rnnlm_cli.files.container import METADATA_KEY, canonical
+from rnnlm_cli.files.container import encode_canonical
+from rnnlm_cli.files.safetensors_header import METADATA_KEY
 from rnnlm_cli.model_file import Model, parse_model_config
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
@@ -86,7 +87,7 @@ def save_weights(path: str | Path, model: Model) -> None:
         "sentences": model.sentences, "encoding": model.encoding,
         "vocabulary": model.vocabulary.to_dict(),
     }
-    replace_file(Path(path), save(tensors, {METADATA_KEY: canonical(description)}))
+    replace_file(Path(path), save(tensors, {METADATA_KEY: encode_canonical(description)}))
 
 
 def load_weights(path: str | Path, *, nonlinearity: Nonlinearity = "tanh") -> Weights:

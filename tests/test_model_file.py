@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.errors import FileError, ModelFileError
 from rnnlm_cli.files import atomic as files
 from rnnlm_cli.files.run_files import keep_old, remove_leftovers, require_writable
 from rnnlm_cli.model_file import Model, load_model, save_model
@@ -139,7 +139,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(path, model, monkeypatch, 
 
     before = path.read_bytes()
     monkeypatch.setattr(files.os, fault, fail)
-    with pytest.raises(ModelFileError, match="No space left"):
+    with pytest.raises(FileError, match="No space left"):
         save_model(path, model)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == ["model.rnnlm"]
@@ -154,7 +154,7 @@ def test_a_file_that_is_no_model_is_never_overwritten(path, tmp_path):
     require_writable(path)
     require_writable(tmp_path / "new")
     (tmp_path / "text").write_text("To be, or not to be: that is the question.")
-    with pytest.raises(ModelFileError, match="not overwritten"):
+    with pytest.raises(FileError, match="not overwritten"):
         require_writable(tmp_path / "text")
     assert sorted(os.listdir(tmp_path)) == ["model.rnnlm", "text"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rnnlm_cli.cli.options import ModelOption
-from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.atomic import require_folder
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
 
@@ -61,10 +61,10 @@ def _module(config: ModelConfig) -> str:
 
 
 def _require_replaceable(out: Path) -> None:
-    """Raise ModelFileError where something stands that an export must not overwrite."""
+    """Raise FileError where something stands that an export must not overwrite."""
     require_folder(out, option="OUT")
     if os.path.exists(out) and not _is_replaceable(out):
-        raise ModelFileError(
+        raise FileError(
             f"{out}: exists and is no file of plain weights, so it is not overwritten. "
             "Choose another OUT"
         )
@@ -76,7 +76,7 @@ def _is_replaceable(out: Path) -> bool:
 
     from safetensors import SafetensorError, safe_open
 
-    from rnnlm_cli.files.container import METADATA_KEY
+    from rnnlm_cli.files.safetensors_header import METADATA_KEY
     from rnnlm_cli.weights_file import FORMAT
 
     if not os.path.isfile(out):  # a device, a pipe

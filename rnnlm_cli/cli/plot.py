@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnnlm_cli.errors import RnnlmError
+from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.run_files import HISTORY, PICTURE, companion, is_ours_or_free
 
 
@@ -38,7 +38,7 @@ def plot(
     if out is None:
         out = paths[0].with_suffix(PICTURE) if len(paths) == 1 else Path(f"runs{PICTURE}")
     if not is_ours_or_free(out, PICTURE):
-        raise RnnlmError(
+        raise FileError(
             f"{out}: exists and is not a PNG, so it is not overwritten. Choose another --out"
         )
     histories = [read_history(path) for path in paths]

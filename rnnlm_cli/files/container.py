@@ -1,70 +1,59 @@
-"""A file of named arrays and a description: written whole, checked when read. No code runs.
+"""The layout of model files and checkpoints: named arrays and a description. No code is run.
 
 Layout: safetensors, with exactly one metadata entry, "rnnlm": canonical JSON (sorted keys,
-separators "," and ":", ASCII, no NaN) of the description, which holds
+separators "," and ":", ASCII, no NaN) of the description, which has the keys
 
-    format      what kind of file it is
-    version     of that kind
+    format      the tag of the file format
+    version     of that format
     sha256      of that JSON without this key and then, by sorted name, of each array's name,
                 dtype, shape and bytes
-    ...         what the kind says
+    ...         the keys of that format
+
+A file is opened once and read from that one descriptor, so that a file which is replaced by a
+rename in the meantime is still read as one consistent file.
 """
 
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
 
 from rnnlm_cli.errors import ConfigError, ModelFileError
+from rnnlm_cli.files import safetensors_header
 from rnnlm_cli.files.atomic import replace_file
+from rnnlm_cli.files.file_format import FileFormat as FileFormat
+from rnnlm_cli.files.safetensors_header import METADATA_KEY, Header, HeaderError, read_header
 
-METADATA_KEY = "rnnlm"
-MAX_HEADER_BYTES = 100_000_000  # bytes, as the safetensors library has it
-DTYPES = {"float32": "F32", "int64": "I64"}
-UNSOUND = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError)
-PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+DTYPES = {"float32": "F32", "int64": "I64"}  # safetensors' names by numpy's
+# The errors that a description of the wrong structure can cause in code that interprets it.
+UNSOUND = (
+    ConfigError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError
+)
 
 Arrays = dict[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[tuple[int, ...], str]]  # by name: shape and numpy's name of the dtype
 
 
-@dataclass(frozen=True)
-class FileFormat:
-    """What a file of ours is.
-
-    Args:
-        format: stands in the file.
-        version: the newest that is read.
-        name: for messages.
-        written_by: for messages, the command that writes one.
-        remedy: for messages, what to do when one is damaged.
-    """
-
-    format: str
-    version: int
-    name: str
-    written_by: str
-    remedy: str
-
-
-def write(
-    path: Path, kind: FileFormat, description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+def write_container(
+    path: Path, file_format: FileFormat, description: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
 ) -> None:
-    """Write a file whole or not at all.
+    """Write a file whole or not at all; on failure the old file stays.
 
-    Raises: ModelFileError where the disk or the folder does not take it; an old file stays.
+    Raises: FileError if the disk or the folder does not take the file; ModelFileError if the
+        description is longer than any reader accepts.
     """
-    described = dict(description) | {"format": kind.format, "version": kind.version}
-    described["sha256"] = _checksum(described, arrays)
-    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: canonical(described)}}
-    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # keeps them aligned
+    whole = dict(description) | {"format": file_format.tag, "version": file_format.version}
+    whole["sha256"] = _compute_checksum(whole, arrays)
+    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: encode_canonical(whole)}}
+    # The widest dtype comes first, so that every array is aligned.
+    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
     begin = 0
     for name in names:
         array = arrays[name]
@@ -74,101 +63,110 @@ def write(
             "data_offsets": [begin, end],
         }
         begin = end
-    head = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
-    head += b" " * (-len(head) % 8)
-    replace_file(path, len(head).to_bytes(8, "little"), head, *(arrays[name] for name in names))
-
-
-def read_description(path: Path, kind: FileFormat) -> dict[str, Any]:
-    """What a file says of itself; its checksum is not looked at.
-
-    Raises: ModelFileError for a file that is missing, foreign, too new or not readable.
-    """
-    description, _ = _opened(path, kind, lambda description: None)
-    return description
-
-
-def read(
-    path: Path, kind: FileFormat, expected: Callable[[dict[str, Any]], Shapes]
-) -> tuple[dict[str, Any], Arrays]:
-    """Read a file, checking all that it claims before its arrays are allocated.
-
-    Args:
-        expected: the arrays that there must be, by the description. Raises ValueError, TypeError,
-            KeyError or ConfigError where that does not hold together.
-    Raises: ModelFileError for a file that is missing, damaged, altered, foreign or too new.
-    """
-    description, arrays = _opened(path, kind, expected)
-    if _checksum(description, arrays) != description.get("sha256"):
-        raise damaged(path, kind, "its checksum does not match its contents")
-    return description, arrays
-
-
-def damaged(path: Path, kind: FileFormat, reason: str) -> ModelFileError:
-    """An error that says what is wrong with a file of ours."""
-    return ModelFileError(
-        f"{path}: is damaged or was altered: {reason}; an intact {kind.name} is needed. "
-        f"{kind.remedy}"
-    )
-
-
-def _opened(
-    path: Path, kind: FileFormat, expected: Callable[[dict[str, Any]], Shapes | None]
-) -> tuple[dict[str, Any], Arrays]:
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-        with safe_open(path, framework="numpy") as file:
-            description = _described(path, kind, file.metadata() or {})
-            try:
-                wanted = expected(description)
-            except (ConfigError, *UNSOUND):
-                raise damaged(path, kind, "its description does not hold together") from None
-            if wanted is None:
-                return description, {}
-            slices = {name: file.get_slice(name) for name in file.keys()}
-            found = {name: (tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}
-            if found != {name: (shape, DTYPES[dtype]) for name, (shape, dtype) in wanted.items()}:
-                raise damaged(path, kind, "its weights do not fit its description")
-        return description, _arrays_in(path, kind, wanted)
-    except FileNotFoundError:
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > safetensors_header.MAX_HEADER_BYTES:
         raise ModelFileError(
-            f"{path}: no such {kind.name}; {kind.written_by} writes one, "
-            "and -m FILE names one that stands elsewhere"
-        ) from None
-    except IsADirectoryError:
-        raise ModelFileError(f"{path}: is a folder; a {kind.name} is needed") from None
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except SafetensorError:
-        raise _unreadable(path, kind, head) from None
+            f"{path}: the description of this {file_format.name} takes {len(text):,} bytes, and "
+            f"at most {safetensors_header.MAX_HEADER_BYTES:,} can be read back; a smaller "
+            "vocabulary is needed. Train with a smaller --vocab-size"
+        )
+    replace_file(path, len(text).to_bytes(8, "little"), text, *(arrays[name] for name in names))
 
 
-def _arrays_in(path: Path, kind: FileFormat, wanted: Shapes) -> Arrays:
-    """Read the arrays of a file whose header was checked: once each, through no mapping."""
-    arrays: Arrays = {}
-    with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-        for name, (shape, dtype) in wanted.items():
-            file.seek(8 + size + header[name]["data_offsets"][0])
-            array = np.fromfile(file, dtype, math.prod(shape))
-            if array.size != math.prod(shape):
-                raise damaged(path, kind, "it was cut short while it was read")
-            arrays[name] = array.reshape(shape)
-    return arrays
+def read_description(path: Path, file_format: FileFormat) -> dict[str, Any]:
+    """Return the description of a file; its arrays and its checksum are not looked at.
+
+    Raises: ModelFileError for a file that is missing, unreadable, foreign, too old or too new.
+    """
+    with open_container(path, file_format) as container:
+        return container.description
 
 
-def canonical(description: Mapping[str, Any]) -> str:
-    """A description as JSON, the same for the same one. Raises: ValueError for NaN."""
+class Container:
+    """An open file, whose header and version have been checked and whose arrays have not.
+
+    Made by `open_container`.
+    """
+
+    def __init__(
+        self, path: Path, file_format: FileFormat, description: dict[str, Any], file: IO[bytes],
+        header: Header,
+    ) -> None:
+        self.path = path
+        self.file_format = file_format
+        self.description = description
+        self._file = file
+        self._header = header
+
+    def read_arrays(self, shapes: Shapes) -> Arrays:
+        """Read all arrays and check them.
+
+        Args:
+            shapes: the arrays that the file must have according to its description.
+        Raises: ModelFileError if the file has other arrays, in which case nothing was allocated;
+            if it is cut short; or if its checksum does not match.
+        """
+        entries = self._header.entries
+        found = {name: (entry.shape, entry.dtype) for name, entry in entries.items()}
+        if found != {name: (shape, DTYPES[dtype]) for name, (shape, dtype) in shapes.items()}:
+            raise self.damaged("its weights do not fit its description")
+        for name, (shape, dtype) in shapes.items():
+            num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+            if entries[name].end - entries[name].begin != num_bytes:
+                raise self.damaged("its weights do not fit its description")
+        arrays: Arrays = {}
+        for name, (shape, dtype) in shapes.items():
+            arrays[name] = self._read_array(entries[name].begin, math.prod(shape), dtype)
+            arrays[name] = arrays[name].reshape(shape)
+        if _compute_checksum(self.description, arrays) != self.description.get("sha256"):
+            raise self.damaged("its checksum does not match its contents")
+        return arrays
+
+    def damaged(self, reason: str) -> ModelFileError:
+        """Return the error that says in what way the file is damaged."""
+        return self.file_format.damage_error(self.path, reason)
+
+    def _read_array(self, begin: int, size: int, dtype: str) -> NDArray[Any]:
+        """Read one array into memory of its own: a memory map would change with the file."""
+        with self.file_format.translate_errors(self.path):
+            self._file.seek(self._header.data_begin + begin)
+            array: NDArray[Any] = np.fromfile(self._file, dtype, size)
+        if array.size != size:
+            raise self.damaged("it was cut short while it was read")
+        return array
+
+
+@contextmanager
+def open_container(path: Path, file_format: FileFormat) -> Iterator[Container]:
+    """Open a file, check its header, its format and its version, and close it afterwards.
+
+    Raises: ModelFileError for a file that is missing, unreadable, foreign, too old or too new.
+    """
+    with file_format.translate_errors(path):
+        file = path.open("rb")
+    with file:
+        with file_format.translate_errors(path):
+            try:
+                header = read_header(file)
+            except HeaderError:
+                file.seek(0)
+                raise file_format.unreadable_error(path, file.read(8)) from None
+        description = _parse_description(path, file_format, header.metadata)
+        yield Container(path, file_format, description, file, header)
+
+
+def encode_canonical(description: Mapping[str, Any]) -> str:
+    """Return canonical JSON: equal descriptions give equal text. Raises: ValueError for NaN."""
     return json.dumps(
         description, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
 
 
-def _checksum(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+def _compute_checksum(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the SHA-256 that the key "sha256" of the layout holds."""
     unsigned = {key: value for key, value in description.items() if key != "sha256"}
-    digest = hashlib.sha256(canonical(unsigned).encode())
+    digest = hashlib.sha256(encode_canonical(unsigned).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\n{name} torch.{array.dtype} {list(array.shape)}\n".encode())
@@ -176,45 +174,23 @@ def _checksum(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     return digest.hexdigest()
 
 
-def _described(path: Path, kind: FileFormat, metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The JSON of a file, known to be of a kind and of a version we read."""
+def _parse_description(
+    path: Path, file_format: FileFormat, metadata: Mapping[str, str]
+) -> dict[str, Any]:
+    """Parse the JSON of a file, and check that its format and its version can be read."""
     try:
         description = json.loads(metadata[METADATA_KEY])
-        found, version = description["format"], description["version"]
+        tag, version = description["format"], description["version"]
     except KeyError:
-        found, version = None, None
+        tag, version = None, None
     except (ValueError, TypeError, RecursionError):
-        raise damaged(path, kind, "its description is not JSON") from None
-    if found != kind.format or not isinstance(version, int):
-        ours = isinstance(found, str) and found.startswith("rnnlm-") and found.isprintable()
-        whose = f"an {found} file" if ours else "a safetensors file of another program"
-        raise ModelFileError(
-            f"{path}: is {whose}; a {kind.name} written by {kind.written_by} is needed"
-        )
-    if version > kind.version:
-        raise ModelFileError(
-            f"{path}: has format {version}, from a newer rnnlm; this one reads up to "
-            f"{kind.version}. Install a newer rnnlm"
-        )
+        raise file_format.damage_error(path, "its description is not JSON") from None
+    if tag != file_format.tag:
+        raise file_format.foreign_error(path, tag)
     assert isinstance(description, dict)
+    file_format.check_version(path, version)
     try:
-        canonical(description)  # "NaN", which JSON readers let pass
+        encode_canonical(description)  # fails for NaN, which json.loads accepts
     except (ValueError, RecursionError):
-        raise damaged(path, kind, "its description is not JSON") from None
+        raise file_format.damage_error(path, "its description is not JSON") from None
     return description
-
-
-def _unreadable(path: Path, kind: FileFormat, head: bytes) -> ModelFileError:
-    """Say what a file is that is not even a safetensors file."""
-    if head.startswith(PICKLES):
-        return ModelFileError(
-            f"{path}: is a pickle, as torch.save writes them; loading one can run any code, so "
-            f"rnnlm never does. A {kind.name} written by {kind.written_by} is needed"
-        )
-    size = int.from_bytes(head, "little")
-    if len(head) == 8 and 0 < size < 1 << 27:
-        return damaged(path, kind, "it is cut short or its header is broken")
-    return ModelFileError(
-        f"{path}: is no {kind.name}; a {kind.name} written by {kind.written_by} is needed. "
-        "Name it with -m FILE"
-    )

@@ -6,14 +6,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from rnnlm_cli.errors import RnnlmError
+from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.atomic import unwritable_error
 
 
 class Lock:
-    """Keeps a second process away from a model's files, for as long as this one lives.
+    """A context manager that holds the lock of a model file: `.NAME.lock` beside it.
 
-    The system lets go of it when the process ends, however it does.
+    The file holds the process id of the owner. The operating system releases the lock when the
+    process ends, even if it is killed.
+
+    Raises: FileError on entry if another process holds the lock, or if the lock file cannot be
+        written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -31,7 +35,7 @@ class Lock:
                 file.seek(0)
                 process = file.read().strip()
                 file.close()
-                raise RnnlmError(
+                raise FileError(
                     f"{self._subject}: is being trained by another process ({process or 'new'}); "
                     "one at a time is needed. Wait for it, stop it, or choose another --out"
                 )
@@ -39,7 +43,7 @@ class Lock:
                 os.fstat(file.fileno()), os.stat(self._path)
             ):
                 self._file = file
-            else:  # whoever held it has deleted it since it was opened
+            else:  # the previous owner deleted the file after it was opened here: try again
                 file.close()
         self._file.truncate(0)
         self._file.write(str(os.getpid()))
@@ -51,14 +55,17 @@ class Lock:
         traceback: TracebackType | None,
     ) -> None:
         assert self._file is not None
-        if sys.platform != "win32":  # where an open file cannot be deleted
+        if sys.platform != "win32":  # Windows cannot delete an open file
             self._path.unlink(missing_ok=True)
         self._file.close()
         self._file = None
 
 
 def _try_to_lock(file: IO[str]) -> bool:
-    """Whether nobody else holds the lock of this file; a file system without locks has none."""
+    """Lock a file without waiting. Returns whether no other process holds the lock.
+
+    On a file system that has no locks this always succeeds.
+    """
     if sys.platform == "win32":
         import msvcrt
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.atomic import replace_file, require_folder, temporary_path, unwritable_error
 
 DEFAULT_MODEL = Path("model.rnnlm")
@@ -26,21 +26,21 @@ def keep_old(path: Path) -> Path | None:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be kept as {old} ({error.strerror})") from None
+        raise FileError(f"{path}: cannot be kept as {old} ({error.strerror})") from None
     replace_file(old, data)
     return old
 
 
 def require_writable(path: Path) -> None:
-    """Raise ModelFileError now rather than after the training, if a model cannot be written."""
+    """Raise FileError now rather than after the training, if a model cannot be written."""
     if os.path.isdir(path):
-        raise ModelFileError(f"{path}: is a folder; a file name is needed. Choose another --out")
+        raise FileError(f"{path}: is a folder; a file name is needed. Choose another --out")
     require_folder(path, option="--out")
     for ending in ENDINGS:
         each = companion(path, ending)
         if not is_ours_or_free(each, ending):
             kind = "a model file" if ending in ("", OLD) else "of a training run"
-            raise ModelFileError(
+            raise FileError(
                 f"{each}: exists and is not {kind}, so it is not overwritten. "
                 "Choose another --out"
             )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlm_cli.errors import RnnlmError
+from rnnlm_cli.errors import FileError, RnnlmError
 from rnnlm_cli.files.atomic import replace_file
 
 if TYPE_CHECKING:
@@ -43,15 +43,15 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     (nats per token or null; NaN and Infinity are read as null). A last line without its newline
     was cut short: it is left out.
 
-    Raises: RnnlmError where there is no such file, no whole line, or one that is something else.
+    Raises: FileError where there is no such file, no whole line, or one that is something else.
     """
     needed = "a history that 'rnnlm train' wrote beside its model is needed"
     try:
         *lines, _ = path.read_bytes().split(b"\n")
     except OSError as error:
-        raise RnnlmError(f"{path}: cannot be read ({error.strerror}); {needed}") from None
+        raise FileError(f"{path}: cannot be read ({error.strerror}); {needed}") from None
     if not lines:
-        raise RnnlmError(f"{path}: holds no whole line; {needed}")
+        raise FileError(f"{path}: holds no whole line; {needed}")
     records = []
     for number, line in enumerate(lines, 1):
         try:
@@ -59,7 +59,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             records.append(None)
         if wrong := _what_is_wrong(records[-1]):
-            raise RnnlmError(f"{path}: line {number} {wrong}; {needed}")
+            raise FileError(f"{path}: line {number} {wrong}; {needed}")
     return records
 
 
@@ -79,7 +79,7 @@ def _what_is_wrong(record: object) -> str:
 def draw(runs: Mapping[str, Records], path: Path, *, by: By = "seconds") -> None:
     """Write the picture of `figure` as a PNG. Equal histories give equal bytes.
 
-    Raises: RnnlmError where matplotlib is missing or the file cannot be written.
+    Raises: RnnlmError if matplotlib is missing; FileError if the file cannot be written.
     """
     drawn = figure(runs, by)
     png = io.BytesIO()

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from rnnlm_cli.errors import RnnlmError
+from rnnlm_cli.errors import FileError, RnnlmError
 from rnnlm_cli.plots.losses import draw, figure, read_history
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -82,7 +82,7 @@ def test_a_broken_history_gets_one_line_that_names_file_and_line(tmp_path, conte
     path = tmp_path / "broken.jsonl"
     if content is not None:
         path.write_bytes(content.encode("utf-8", "surrogateescape"))
-    with pytest.raises(RnnlmError) as caught:
+    with pytest.raises(FileError) as caught:
         read_history(path)
     assert str(caught.value).startswith(f"{path}: {message}")
     assert "\n" not in str(caught.value)

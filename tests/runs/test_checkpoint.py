@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rnnlm_cli.config import ModelConfig, TextConfig, TrainConfig
-from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.errors import FileError, ModelFileError
 from rnnlm_cli.files import atomic as files
 from rnnlm_cli.model_file import Model, load_model, save_model
 from rnnlm_cli.nn.network import RecurrentNetwork
@@ -312,7 +312,7 @@ def test_a_full_disk_leaves_the_state_before_and_no_other_file(path, monkeypatch
 
     before = path.read_bytes()
     monkeypatch.setattr(files.os, fault, fail)
-    with pytest.raises(ModelFileError, match="No space left") as caught:
+    with pytest.raises(FileError, match="No space left") as caught:
         save_checkpoint(path, make_checkpoint(cell="gru"))
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before

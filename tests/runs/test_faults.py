@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnlm_cli.errors import RnnlmError
+from rnnlm_cli.errors import FileError
 from rnnlm_cli.files import atomic as files
 from rnnlm_cli.files.lock import Lock
 from rnnlm_cli.language_model import LanguageModel
@@ -137,7 +137,7 @@ def test_a_second_run_on_the_same_files_is_refused_while_the_first_lives(text, r
 
 def test_a_lock_is_free_again_after_its_owner(tmp_path):
     path = tmp_path / "model"
-    with Lock(path), pytest.raises(RnnlmError, match=str(os.getpid())), Lock(path):
+    with Lock(path), pytest.raises(FileError, match=str(os.getpid())), Lock(path):
         raise AssertionError("held twice")
     with Lock(path):
         assert os.listdir(tmp_path) == [".model.lock"]

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.errors import FileError
 from rnnlm_cli.runs.history import History
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
@@ -43,7 +43,7 @@ def test_what_could_not_be_written_is_written_with_the_next_record(path):
     add(history, 1)
     shutil.rmtree(path.parent)
     for step in (2, 3):
-        with pytest.raises(ModelFileError):
+        with pytest.raises(FileError):
             add(history, step)
     path.parent.mkdir()
     add(history, 4)
