@@ -1,4 +1,7 @@
-"""LanguageModel: what Python users call, and what the commands are built on."""
+"""LanguageModel: the interface for Python users, on which the commands are built too.
+
+Legend: B samples, N tokens of a text, V vocabulary size.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -61,10 +64,14 @@ class LanguageModel:
         """Score each text as a sentence, from the zero state.
 
         Args:
-            closing: whether the closing boundary counts; None: it does for sentences models.
-            with_tokens: whether to give the score of every token.
-            batch_tokens: how many tokens the network reads at once, which bounds its memory;
-                None takes 4096.
+            texts: sentences without newlines.
+            closing: whether to predict the closing boundary too. None means yes if the model was
+                trained on sentences.
+            with_tokens: whether to return the score of every token.
+            batch_tokens: maximum number of tokens in one pass through the network, which bounds
+                its memory; None means 4096.
+        Yields: the scores, in order.
+        Raises: TextError if a text contains a newline.
         """
         return score_sentences(
             self.network,
@@ -72,7 +79,7 @@ class LanguageModel:
             texts,
             closing=self.sentences if closing is None else closing,
             with_tokens=with_tokens,
-            window_tokens=batch_tokens,
+            batch_tokens=batch_tokens,
         )
 
     def score_document(
@@ -85,7 +92,16 @@ class LanguageModel:
         with_tokens: bool = False,
         batch_tokens: int | None = None,
     ) -> TextScore:
-        """Score a running text as one stream; see `rnnlm_cli.score.evaluate.document_nats`."""
+        """Score a running text, every token of it.
+
+        Args:
+            name: the name of the text in its score, such as its path.
+            num_rows: 1 carries the hidden state through the whole text: exact. More rows split
+                the text. Each row is warmed up on the 256 tokens before it, which is faster and
+                almost equal.
+            reset_every: reset the hidden state every `reset_every` tokens; None never does.
+            with_tokens, batch_tokens: as for `score`.
+        """
         return score_document(
             self.network,
             self.vocabulary,
@@ -94,26 +110,29 @@ class LanguageModel:
             num_rows=num_rows,
             reset_every=reset_every,
             with_tokens=with_tokens,
-            window_tokens=batch_tokens,
+            batch_tokens=batch_tokens,
         )
 
     @torch.inference_mode()
     def next_token_distribution(self, prompt: str = "") -> Tensor:
-        """p(token | prompt) for every token of the vocabulary, (V,), in id order."""
-        tokens_N = self._prompt_ids(prompt, skip_unknown=False)
+        """Return p(token | prompt) for every token of the vocabulary, (V,), in id order.
+
+        Raises: TextError if the prompt contains unknown tokens.
+        """
+        tokens_N = self._encode_prompt(prompt, skip_unknown=False)
         logits_1V, _ = read_prompt(self.network, tokens_N, sentences=self.sentences)
         return logits_1V[0].double().softmax(dim=0)
 
     def generate(
         self, config: SampleConfig, *, prompt: str = "", skip_unknown: bool = False
     ) -> GeneratedText:
-        """Write new text that goes on after a prompt.
+        """Generate text that continues a prompt.
 
         Args:
-            skip_unknown: leave out what the vocabulary does not know of the prompt.
-        Raises: TextError for a prompt with unknown tokens, unless they are skipped.
+            skip_unknown: whether to leave unknown tokens out of the prompt.
+        Raises: TextError if the prompt contains unknown tokens and they are not left out.
         """
-        tokens_N = self._prompt_ids(prompt, skip_unknown=skip_unknown)
+        tokens_N = self._encode_prompt(prompt, skip_unknown=skip_unknown)
         generated = GeneratedText(iter(()))
         generated.pieces = self._pieces(generated, tokens_N, prompt, config)
         return generated
@@ -129,7 +148,7 @@ class LanguageModel:
         yield [decoder.finish() for decoder in decoders]
         generated.num_replaced = sum(decoder.num_replaced for decoder in decoders)
 
-    def _prompt_ids(self, prompt: str, *, skip_unknown: bool) -> Ids:
+    def _encode_prompt(self, prompt: str, *, skip_unknown: bool) -> Ids:
         if not skip_unknown:
             require_known(
                 self.vocabulary, prompt, subject="prompt", remedy="--unk skip leaves them out"

@@ -1,17 +1,16 @@
-"""Token streams laid in rows, and the windows cut from them. No padding, no sorting.
+"""Training rows, and the windows that are cut from them. No padding, no sorting.
 
-What a row predicts is a run of the stream, its targets; the input at each position is the target
-before it:
+A row predicts a run of tokens, its targets. The input at each position is the target before it:
 
     targets   t0  t1  t2  t3  t4 ...
-    inputs    #   t0  t1  #   t3 ...      # the boundary, read with a zero state
+    inputs    #   t0  t1  #   t3 ...      (# is the boundary token)
     resets    1   0   0   1   0  ...
 
-A reset position reads the boundary in place of the token before it; its target stays. Every row
-begins with one. So many texts can lie in one row, and training, validation and scoring read the
-same kind of windows.
+At a reset the hidden state becomes zero, and the input is the boundary instead of the target
+before it; the target stays. Every row begins with a reset. So one row can hold many texts, and
+training, validation and scoring read the same kind of window.
 
-Legend: T time, B batch (rows), N stream length, L row length.
+Legend: T time, B batch (rows), N tokens of a text.
 """
 
 from dataclasses import dataclass
@@ -29,12 +28,12 @@ from rnnlm_cli.text.tokenizers import Ids
 
 Bools = NDArray[np.bool_]
 
-RUNNING_RESET_EVERY = 1000  # tokens, on average
-MIN_ALIGNED_SHARE = 0.9  # of a row must be left, for rows to begin at sentence starts
+MEAN_RESET_DISTANCE = 1000  # tokens between two resets of running text, on average
+MIN_ALIGNED_SHARE = 0.9  # rows that begin at sentence starts must keep this share of their size
 
 
 class Window(NamedTuple):
-    """Three (T, B) tensors: int64, int64 and bool."""
+    """A window of a batch: three tensors of shape (T, B), of type int64, int64 and bool."""
 
     inputs_TB: Tensor
     targets_TB: Tensor
@@ -42,7 +41,7 @@ class Window(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Where the next window begins."""
+    """The position of the next window: its epoch, and its number in that epoch."""
 
     epoch: int
     window: int
@@ -53,61 +52,71 @@ START = Position(0, 0)
 
 @dataclass(frozen=True)
 class ResetRule:
-    """The probability of a reset at a boundary that is read, and at any position.
+    """The probabilities of a reset in training.
 
-    A model that never met the zero state inside its text would be scored and sampled from a state
-    that it does not know.
+    If training never reset the state, scoring and sampling would start from a state that the
+    model has never seen.
+
+    Args:
+        at_boundary: probability of a reset at a position that follows a boundary.
+        anywhere: probability of a reset at any position. If it is above 0, at_boundary is unused.
     """
 
     at_boundary: float
     anywhere: float
 
     @classmethod
-    def of(cls, tokens_N: Ids, *, sentences: bool) -> "ResetRule":
-        """Every boundary for sentences; for running text every 1000 tokens on average.
+    def choose(cls, tokens_N: Ids, *, sentences: bool) -> "ResetRule":
+        """Return the rule for a training text.
 
-        There the resets fall on boundaries, unless lines are longer than that.
+        Sentences are reset at every boundary. Running text is reset every 1000 tokens on
+        average: at boundaries, or anywhere if the lines are longer than that.
         """
         if sentences:
             return cls(1.0, 0.0)
-        possible = num_boundaries(tokens_N)
-        if possible * RUNNING_RESET_EVERY < len(tokens_N):
-            return cls(0.0, 1 / RUNNING_RESET_EVERY)
-        return cls(len(tokens_N) / possible / RUNNING_RESET_EVERY, 0.0)
+        count = num_boundaries(tokens_N)
+        if count * MEAN_RESET_DISTANCE < len(tokens_N):
+            return cls(0.0, 1 / MEAN_RESET_DISTANCE)
+        return cls(len(tokens_N) / count / MEAN_RESET_DISTANCE, 0.0)
 
 
 class TrainingRows:
-    """A token stream in B contiguous rows, read in order, T tokens of each at a time.
+    """The training text in B contiguous rows, read in order, T tokens of every row at a time.
 
-    An epoch begins at a random offset below T, so that windows are not cut at the same places
-    twice; what is left over at its end is dropped. For sentences, rows begin where sentences do,
-    unless lines are so long that more than a tenth of the text would be left over.
+    Each epoch skips a random number of tokens below T at the beginning of the text, so that the
+    windows of two epochs are not cut at the same places. The rest at the end of the text, which
+    does not fill a window, is dropped. For sentences, rows begin at sentence starts, unless the
+    lines are so long that this would drop more than a tenth of the text.
 
     Args:
-        tokens_N: the stream.
+        tokens_N: the training text.
         batch_size: B.
         bptt: T.
-        sentences: whether every boundary ends a text of its own.
-        seed: what offsets and resets are drawn from.
+        sentences: whether every line is a sentence of its own.
+        seed: seed of the offsets and the resets.
     """
 
     def __init__(
         self, tokens_N: Ids, *, batch_size: int, bptt: int, sentences: bool, seed: int
     ) -> None:
         self.tokens_N, self.batch_size, self.bptt, self.seed = tokens_N, batch_size, bptt, seed
-        self.rule = ResetRule.of(tokens_N, sentences=sentences)
+        self.rule = ResetRule.choose(tokens_N, sentences=sentences)
         self._sentences = sentences
-        self._epoch = 0  # the one that is laid
-        self._starts_B, self._num_windows = self._lay(0)
+        self._epoch = 0  # the epoch whose row starts are cached in the next line
+        self._starts_B, self._num_windows = self._lay_rows(0)
 
     def num_windows(self, epoch: int) -> int:
-        """How many windows an epoch has. It can vary a little, with the offset."""
-        return self._lay(epoch)[1]
+        """Return the number of windows in an epoch. It varies a little with the offset."""
+        return self._lay_rows(epoch)[1]
 
     def window(self, position: Position, step: int) -> tuple[Window, Position]:
-        """The window at a position, and the position after it. `step` seeds its resets."""
+        """Return the window at a position, and the next position.
+
+        Args:
+            step: number of this reading, counted over the whole run. It seeds the resets.
+        """
         if position.epoch != self._epoch:
-            self._starts_B, self._num_windows = self._lay(position.epoch)
+            self._starts_B, self._num_windows = self._lay_rows(position.epoch)
             self._epoch = position.epoch
         begins_B = self._starts_B + position.window * self.bptt
         targets_TB = torch.from_numpy(
@@ -115,7 +124,7 @@ class TrainingRows:
         )
         before_1B = torch.from_numpy(self.tokens_N[begins_B - 1].astype(np.int64))[None]
         inputs_TB = torch.cat([before_1B, targets_TB[:-1]])
-        resets_TB = self._resets(inputs_TB, step)
+        resets_TB = self._draw_resets(inputs_TB, step)
         if position.window == 0:
             resets_TB[0] = True
         inputs_TB.masked_fill_(resets_TB, BOUNDARY_ID)
@@ -124,41 +133,47 @@ class TrainingRows:
             after = Position(position.epoch + 1, 0)
         return Window(inputs_TB, targets_TB, resets_TB), after
 
-    def _resets(self, inputs_TB: Tensor, step: int) -> Tensor:
+    def _draw_resets(self, inputs_TB: Tensor, step: int) -> Tensor:
         if self.rule.at_boundary == 1:
             return inputs_TB == BOUNDARY_ID
-        chance_TB = torch.rand(inputs_TB.shape, generator=make_generator(self.seed, "resets", step))
+        drawn_TB = torch.rand(inputs_TB.shape, generator=make_generator(self.seed, "resets", step))
         if self.rule.anywhere:
-            return chance_TB < self.rule.anywhere
-        return (inputs_TB == BOUNDARY_ID) & (chance_TB < self.rule.at_boundary)
+            return drawn_TB < self.rule.anywhere
+        return (inputs_TB == BOUNDARY_ID) & (drawn_TB < self.rule.at_boundary)
 
-    def _lay(self, epoch: int) -> tuple[NDArray[np.int64], int]:
-        """The first target of each row, and the number of windows."""
+    def _lay_rows(self, epoch: int) -> tuple[NDArray[np.int64], int]:
+        """Return the index of the first target of each row, and the number of windows."""
         num_tokens = len(self.tokens_N)
         draw = torch.randint(self.bptt, (), generator=make_generator(self.seed, "offset", epoch))
         offset = min(int(draw), num_tokens - self.batch_size * self.bptt)
         row_size = (num_tokens - offset) // self.batch_size
         starts_B = offset + row_size * np.arange(self.batch_size)
         if self._sentences:
-            aligned_B = np.array([self._sentence_from(int(start)) for start in starts_B])
+            aligned_B = np.array([self._find_sentence_start(int(start)) for start in starts_B])
             aligned_size = int(np.diff(aligned_B, append=num_tokens).min())
             if aligned_size >= max(self.bptt, MIN_ALIGNED_SHARE * row_size):
                 starts_B, row_size = aligned_B, aligned_size
         return starts_B, row_size // self.bptt
 
-    def _sentence_from(self, start: int) -> int:
-        """Where the first sentence begins at or after a place: at the end where none does."""
+    def _find_sentence_start(self, start: int) -> int:
+        """Return the index of the first sentence start at or after `start`.
+
+        Returns len(tokens_N) if there is none.
+        """
         return next(line_ends(self.tokens_N, start - 1), len(self.tokens_N)) if start else 0
 
 
 def shrink(num_tokens: int, *, batch_size: int, bptt: int) -> tuple[int, int]:
-    """The batch size and window that a small text allows: eight windows an epoch where possible.
+    """Reduce the batch size and the window length for a small text.
 
-    Rows are given up first, down to 4, then the window down to 16, then both down to 1.
+    An epoch should have at least eight windows. First the batch size is halved, down to 4, then
+    the window length, down to 16, then both, down to 1.
+
+    Returns: the batch size and the window length.
     """
-    for least_batch, least_window in ((4, bptt), (4, 16), (1, 1)):
-        while batch_size > least_batch and num_tokens < 8 * batch_size * bptt:
-            batch_size = max(least_batch, batch_size // 2)
-        while bptt > least_window and num_tokens < 8 * batch_size * bptt:
-            bptt = max(least_window, bptt // 2)
+    for min_batch_size, min_bptt in ((4, bptt), (4, 16), (1, 1)):
+        while batch_size > min_batch_size and num_tokens < 8 * batch_size * bptt:
+            batch_size = max(min_batch_size, batch_size // 2)
+        while bptt > min_bptt and num_tokens < 8 * batch_size * bptt:
+            bptt = max(min_bptt, bptt // 2)
     return batch_size, bptt

@@ -93,9 +93,9 @@ def test_running_text_resets_every_thousand_tokens_on_average_at_boundaries():
 
 
 def test_text_with_few_line_ends_resets_anywhere():
-    assert ResetRule.of(stream(5000, line=2000), sentences=False) == ResetRule(0.0, 0.001)
-    assert ResetRule.of(stream(5000), sentences=False) == ResetRule(0.0, 0.001)
-    assert ResetRule.of(stream(5000, line=49), sentences=False) == ResetRule(0.05, 0.0)
+    assert ResetRule.choose(stream(5000, line=2000), sentences=False) == ResetRule(0.0, 0.001)
+    assert ResetRule.choose(stream(5000), sentences=False) == ResetRule(0.0, 0.001)
+    assert ResetRule.choose(stream(5000, line=49), sentences=False) == ResetRule(0.05, 0.0)
 
 
 def test_a_window_depends_on_its_position_alone():

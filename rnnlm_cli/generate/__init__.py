@@ -1,1 +1,1 @@
-"""New text."""
+"""Generation of new text: sampling filters, the sampler, the decoding loop."""

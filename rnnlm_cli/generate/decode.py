@@ -1,4 +1,4 @@
-"""Prompt -> tokens, one after the other; many samples at once.
+"""Decoding: read a prompt, then draw one token after the other, for many samples at once.
 
 Legend: T time, B samples.
 """
@@ -18,9 +18,11 @@ from rnnlm_cli.text.tokenizers import Ids
 def read_prompt(
     network: RecurrentNetwork, prompt_N: Ids, *, sentences: bool
 ) -> tuple[Tensor, States]:
-    """Read a prompt from a reset boundary on; a sentences model resets at every boundary.
+    """Read a prompt from the zero state, with one row.
 
-    Returns: (logits_1V, state): what may follow it, and the state after it, for one row.
+    Args:
+        sentences: whether to reset the hidden state at every boundary of the prompt.
+    Returns: the logits of the token that follows, (1, V), and the hidden state after the prompt.
     """
     inputs_T1 = torch.tensor([BOUNDARY_ID, *prompt_N.tolist()], device=network.device)[:, None]
     resets_T1 = inputs_T1 == BOUNDARY_ID
@@ -36,6 +38,8 @@ def generate_tokens(
 ) -> Iterator[list[int]]:
     """Draw `config.num_tokens` tokens for each of `config.num_samples` samples.
 
+    Args:
+        sentences: whether to reset the hidden state at every boundary.
     Yields: the next token of every sample.
     """
     sampler = Sampler(config)

@@ -1,4 +1,4 @@
-"""Logits -> the next token: temperature, top-k, top-p, in this order.
+"""Sampling of the next token: temperature, top-k, top-p, in this order.
 
 Legend: B samples, V vocabulary size.
 """
@@ -14,10 +14,10 @@ Probabilities = NDArray[np.float64]
 
 
 class Sampler:
-    """Draws the next token of each sample, by one uniform number a position.
+    """A sampler that draws the next token of each sample with one uniform number.
 
-    The numbers come from numpy's Philox, a counter-based generator (Salmon et al. 2011), keyed by
-    (seed, sample): a sample is the same however many are drawn beside it.
+    The numbers come from numpy's Philox, a counter-based generator (Salmon et al. 2011), with the
+    key (seed, sample). So a sample does not depend on the number of samples.
     """
 
     def __init__(self, config: SampleConfig) -> None:
@@ -28,7 +28,7 @@ class Sampler:
         ]
 
     def draw(self, logits_BV: Tensor) -> Tensor:
-        """The next token id of each sample, (B,) int64. <unk> is never drawn."""
+        """Return the next token id of each sample, (B,) int64. <unk> is never drawn."""
         if self._config.temperature == 0:
             greedy_BV = logits_BV.clone()
             greedy_BV[:, UNKNOWN_ID] = -torch.inf
@@ -42,17 +42,18 @@ class Sampler:
 
 
 def probabilities(logits_BV: Tensor, config: SampleConfig) -> Probabilities:
-    """What each token is drawn with, (B, V) in float64, at a temperature above 0.
+    """Return the probabilities to draw with, (B, V) in float64, at a temperature above 0.
 
-    softmax(logits / temperature), of that the top_k most probable tokens, of those the smallest
-    set that holds top_p of their probability (Holtzman et al. 2020). Ties go to the lower id.
+    They are softmax(logits / temperature), limited to the top_k most probable tokens, then to
+    the smallest set of those that holds top_p of their probability (Holtzman et al. 2020).
+    Between equal tokens the lower id is preferred.
     """
     below_best_BV = logits_BV.double().cpu().numpy().copy()
     below_best_BV[:, UNKNOWN_ID] = -np.inf
     below_best_BV -= below_best_BV.max(axis=1, keepdims=True)
-    with np.errstate(over="ignore"):  # a temperature near 0 is greedy
+    with np.errstate(over="ignore"):  # -inf for a temperature near 0, which is greedy
         p_BV = np.exp(below_best_BV / config.temperature)
-    p_BV = _normalised(p_BV)
+    p_BV = _normalise(p_BV)
     vocab_size = p_BV.shape[1]
     keep = min(config.top_k or vocab_size, vocab_size)
     if keep == vocab_size and config.top_p == 1:
@@ -63,9 +64,9 @@ def probabilities(logits_BV: Tensor, config: SampleConfig) -> Probabilities:
     before_BV = sorted_BV.cumsum(axis=1) - sorted_BV
     sorted_BV[before_BV >= config.top_p * sorted_BV.sum(axis=1, keepdims=True)] = 0
     np.put_along_axis(p_BV, order_BV, sorted_BV, axis=1)
-    return _normalised(p_BV)
+    return _normalise(p_BV)
 
 
-def _normalised(p_BV: Probabilities) -> Probabilities:
+def _normalise(p_BV: Probabilities) -> Probabilities:
     total_B1: Probabilities = p_BV.sum(axis=1, keepdims=True)
     return p_BV / total_B1

@@ -1,1 +1,1 @@
-"""Nats of given text."""
+"""Scores of given text: the evaluator, and the formats of its results."""

@@ -1,6 +1,6 @@
-"""The only evaluator in the project: nats of packed sentences and of running text.
+"""The only evaluator of the project: -ln p of packed sentences and of running text.
 
-Legend: T time, B batch (rows), N stream length, L row length.
+Legend: T time, B batch (rows), N tokens of a text, M tokens of a part of it, L row length.
 """
 
 import math
@@ -14,31 +14,31 @@ from numpy.typing import NDArray
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.network import RecurrentNetwork
-from rnnlm_cli.score.rows import DocumentRows, Rows, evaluation_window, packed_rows
+from rnnlm_cli.score.rows import DocumentRows, Rows, evaluation_window, pack_sentences
 from rnnlm_cli.text.lines import iter_lines
 from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.windows import Bools
 
 Nats = NDArray[np.float64]
 
-WINDOW_TOKENS = 1 << 12  # read at once: bounds the memory of a pass through the network
+MAX_BATCH_TOKENS = 1 << 12  # tokens in one pass through the network, which bounds its memory
 MAX_ROWS = 64
-WARM_UP = 256  # tokens read before a row counts
-SENTENCES_AT_ONCE = 4096
+WARM_UP_TOKENS = 256  # tokens of context that a row reads before its first scored token
+MAX_BATCH_SENTENCES = 4096
 
 
 def read_rows(
-    network: RecurrentNetwork, rows: Rows, *, window_tokens: int | None = None
+    network: RecurrentNetwork, rows: Rows, *, batch_tokens: int | None = None
 ) -> Iterator[tuple[Ids, Nats, Bools]]:
-    """Read rows window by window, the state carried.
+    """Read rows window by window, carrying the hidden state.
 
     Args:
-        window_tokens: how many tokens to read at once; None takes WINDOW_TOKENS.
-    Yields: targets, their -ln p, and which of them count, (T, B) each. -ln p is infinite for an
-        unknown token where training held none (`has_probability`).
+        batch_tokens: maximum number of tokens in one pass; None means MAX_BATCH_TOKENS.
+    Yields: the targets, their -ln p, and a mask of those that count, all of shape (T, B). -ln p
+        is infinite for a token without probability; see `has_probability`.
     """
     length, batch_size = rows.shape
-    window_size = max(1, (window_tokens or WINDOW_TOKENS) // batch_size)
+    window_size = max(1, (batch_tokens or MAX_BATCH_TOKENS) // batch_size)
     state = network.initial_state(batch_size)
     for begin in range(0, length, window_size):
         window, counted_TB = evaluation_window(rows, begin, min(begin + window_size, length))
@@ -48,64 +48,69 @@ def read_rows(
         yield window.targets_TB.numpy(), nats_TB.double().cpu().numpy(), counted_TB
 
 
-def nats_of_rows(
-    network: RecurrentNetwork, rows: Rows, *, window_tokens: int | None = None
+def compute_row_nats(
+    network: RecurrentNetwork, rows: Rows, *, batch_tokens: int | None = None
 ) -> Nats:
-    """-ln p of every target of every row, (L, B), in float64; see `read_rows`."""
-    windows = read_rows(network, rows, window_tokens=window_tokens)
+    """Return -ln p of every target of every row, (L, B), in float64; see `read_rows`."""
+    windows = read_rows(network, rows, batch_tokens=batch_tokens)
     return np.concatenate([nats_TB for _, nats_TB, _ in windows] or [np.empty(rows.shape)])
 
 
-def sentence_nats(
-    network: RecurrentNetwork, sentences: Sequence[Ids], *, window_tokens: int | None = None
+def compute_sentence_nats(
+    network: RecurrentNetwork, sentences: Sequence[Ids], *, batch_tokens: int | None = None
 ) -> list[Nats]:
-    """-ln p of every token of every sentence, each from the zero state.
+    """Return -ln p of every token of every sentence, each scored from the zero state.
+
+    Many sentences are packed in one batch. The other sentences of the batch do not change the
+    score of a sentence.
 
     Args:
-        sentences: what is predicted of each, its closing boundary included if it counts. Many
-            lie packed in one batch; what stands beside a sentence does not change its score.
-        window_tokens: how many tokens to read at once; None takes WINDOW_TOKENS.
+        sentences: the tokens to predict of each sentence. The closing boundary is one of them if
+            it counts.
+        batch_tokens: maximum number of tokens in one pass; None means MAX_BATCH_TOKENS.
     """
     if not sentences:
         return []
-    rows, slots = packed_rows(sentences, max_rows=min(MAX_ROWS, window_tokens or MAX_ROWS))
-    nats_LB = nats_of_rows(network, rows, window_tokens=window_tokens)
+    rows, slots = pack_sentences(sentences, max_rows=min(MAX_ROWS, batch_tokens or MAX_ROWS))
+    nats_LB = compute_row_nats(network, rows, batch_tokens=batch_tokens)
     return [
         nats_LB[slot.begin : slot.begin + len(sentence), slot.row]
         for slot, sentence in zip(slots, sentences, strict=True)
     ]
 
 
-def document_nats(
+def compute_document_nats(
     network: RecurrentNetwork, tokens_N: Ids, *, num_rows: int = 1, reset_every: int | None = None,
-    window_tokens: int | None = None,
+    batch_tokens: int | None = None,
 ) -> Nats:
-    """-ln p of every token of a running text, from the zero state on, state carried.
+    """Return -ln p of every token of a running text, read from the zero state.
 
     Args:
-        num_rows: 1 reads one stream, exactly. More cut it into that many rows, each warmed up on
-            the 256 tokens before it: faster, and all but equal.
-        reset_every: cold windows instead: the zero state again after so many tokens.
-        window_tokens: how many tokens to read at once; None takes WINDOW_TOKENS.
+        num_rows: 1 reads the text as one row and carries the hidden state through: exact. More
+            rows split the text. Each row is warmed up on the 256 tokens before it, which is
+            faster and almost equal.
+        reset_every: reset the hidden state every `reset_every` tokens instead (cold windows).
+        batch_tokens: maximum number of tokens in one pass; None means MAX_BATCH_TOKENS.
     """
-    rows = _document_rows(tokens_N, num_rows, reset_every)
-    nats_LB = nats_of_rows(network, rows, window_tokens=window_tokens)
-    return nats_LB.T[rows.stretch(0, rows.shape[0]).counted_LB.T]
+    rows = _lay_document(tokens_N, num_rows, reset_every)
+    nats_LB = compute_row_nats(network, rows, batch_tokens=batch_tokens)
+    return nats_LB.T[rows.read(0, rows.shape[0]).counted_LB.T]
 
 
-def _document_rows(tokens_N: Ids, num_rows: int, reset_every: int | None) -> DocumentRows:
-    num_rows = min(num_rows, max(1, len(tokens_N) // WARM_UP))  # shorter ones only warm up
+def _lay_document(tokens_N: Ids, num_rows: int, reset_every: int | None) -> DocumentRows:
+    # shorter rows would consist of warm-up only
+    num_rows = min(num_rows, max(1, len(tokens_N) // WARM_UP_TOKENS))
     stride = reset_every or 1
     if reset_every is not None and num_rows == 1:
         num_rows = MAX_ROWS  # cold windows do not depend on each other
     size = -(-len(tokens_N) // num_rows)
     size = -(-size // stride) * stride
-    warm_up = 0 if num_rows == 1 or reset_every is not None else WARM_UP
+    warm_up = 0 if num_rows == 1 or reset_every is not None else WARM_UP_TOKENS
     return DocumentRows(tokens_N, range(0, len(tokens_N), size), size, warm_up, reset_every)
 
 
 def perplexity(mean_nats: float) -> float:
-    """exp of the mean nats per token; infinity where that is beyond what a float holds."""
+    """Return exp(mean_nats), or infinity if a float cannot hold it."""
     return math.exp(mean_nats) if mean_nats < 700 else math.inf
 
 
@@ -136,11 +141,13 @@ class Evaluation:
 def evaluate(
     network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, max_tokens: int | None = None
 ) -> Evaluation:
-    """Read a stream as training does: running text in warmed rows, sentences packed.
+    """Score a text as training reads it: running text in warmed-up rows, or packed sentences.
 
     Args:
-        max_tokens: about how many tokens to read at most, warm-up included, spread evenly over
-            the stream; None reads all.
+        tokens_N: the text.
+        sentences: whether every line is a sentence of its own.
+        max_tokens: approximate maximum number of tokens to read, warm-up included. They are
+            spread evenly over the text. None reads all.
     """
     read = (
         _read_sentences(network, tokens_N, max_tokens or len(tokens_N)) if sentences
@@ -159,7 +166,10 @@ def evaluate(
 
 
 def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> NDArray[np.bool_]:
-    """Which tokens a network can predict: all, but for the unknown where training held none."""
+    """Return a mask of the tokens that have a probability.
+
+    All have one, except the unknown token if it never occurred in training.
+    """
     unknown_N: NDArray[np.bool_] = tokens_N == UNKNOWN_ID
     return ~unknown_N | network.config.unknown_trained
 
@@ -167,23 +177,23 @@ def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> NDArray[np.bool
 def _read_sentences(
     network: RecurrentNetwork, tokens_N: Ids, max_tokens: int
 ) -> Iterator[tuple[Ids, Nats]]:
-    """The tokens read and their nats, some sentences at a time."""
+    """Yield the tokens read and their -ln p, batch by batch."""
     lines = iter_lines(tokens_N, every=-(-len(tokens_N) // max_tokens))
-    while batch := list(islice(lines, SENTENCES_AT_ONCE)):
-        yield np.concatenate(batch), np.concatenate(sentence_nats(network, batch))
+    while batch := list(islice(lines, MAX_BATCH_SENTENCES)):
+        yield np.concatenate(batch), np.concatenate(compute_sentence_nats(network, batch))
 
 
 def _read_warmed_rows(
     network: RecurrentNetwork, tokens_N: Ids, max_tokens: int
 ) -> Iterator[tuple[Ids, Nats]]:
-    """The tokens read and their nats, a window at a time."""
+    """Yield the tokens read and their -ln p, window by window."""
     num_read = min(len(tokens_N), max_tokens)
-    num_rows = min(MAX_ROWS, max(1, num_read // (4 * WARM_UP)))
+    num_rows = min(MAX_ROWS, max(1, num_read // (4 * WARM_UP_TOKENS)))
     if num_read == len(tokens_N):
-        rows = _document_rows(tokens_N, num_rows, None)
+        rows = _lay_document(tokens_N, num_rows, None)
     else:
-        size = max(1, num_read // num_rows - WARM_UP)
+        size = max(1, num_read // num_rows - WARM_UP_TOKENS)
         starts = [len(tokens_N) * row // num_rows for row in range(num_rows)]
-        rows = DocumentRows(tokens_N, starts, size, WARM_UP, None)
+        rows = DocumentRows(tokens_N, starts, size, WARM_UP_TOKENS, None)
     for targets_TB, nats_TB, counted_TB in read_rows(network, rows):
         yield targets_TB[counted_TB], nats_TB[counted_TB]

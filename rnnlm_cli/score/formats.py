@@ -1,4 +1,4 @@
-"""Scores as lines for people and as JSON for programs."""
+"""Output formats of scores: columns for reading, and JSON for programs."""
 
 import json
 import math
@@ -14,9 +14,9 @@ HEADER = "  ".join([*(name.rjust(width) for name, width in COLUMNS), "text"])
 
 
 def format_lines(score: TextScore) -> list[str]:
-    """One line with the columns of HEADER, then one line a token: surprisal in bits, token.
+    """Return a line with the columns of HEADER, then for each token its surprisal in bits.
 
-    "-" stands where there is no value; "*" marks bits per character that hide the spelling of
+    "-" means that there is no value. "*" marks bits per character that are too low because of
     unknown tokens.
     """
     bits = score.bits_per_character
@@ -24,8 +24,8 @@ def format_lines(score: TextScore) -> list[str]:
         f"{0.0 - score.nats:.4f}",
         f"{0.0 + score.log10_prob:.4f}",
         f"{score.predicted_tokens}",
-        _number(score.perplexity),
-        _number(bits) + ("*" if score.oov else ""),
+        _format_number(score.perplexity),
+        _format_number(bits) + ("*" if score.oov else ""),
         f"{score.oov}",
         "yes" if score.closing else "no",
     )
@@ -34,7 +34,7 @@ def format_lines(score: TextScore) -> list[str]:
     for token in score.tokens or ():
         surprisal = "unscored" if token.nats is None else f"{token.nats / math.log(2):.4f}"
         note = "  unknown" if token.oov else ""
-        lines.append(f"{surprisal:>12}  {_visible(token.token)}{note}")
+        lines.append(f"{surprisal:>12}  {_show_white_space(token.token)}{note}")
     return lines
 
 
@@ -59,21 +59,28 @@ class Total:
         line = (
             f"total: {self.num_texts} text{'s' if self.num_texts != 1 else ''}, "
             f"{self.num_tokens} predicted tokens, ln p {0.0 - self.nats:.4f}, "
-            f"perplexity {_number(perplexity_of(self.nats, self.num_tokens))}"
+            f"perplexity {_format_number(perplexity_of(self.nats, self.num_tokens))}"
         )
         if self.oov:
             known = perplexity_of(self.nats - self.oov_nats, self.num_tokens - self.scored_oov)
-            line += f" ({_number(known)} without the {self.oov} unknown tokens)"
+            line += f" ({_format_number(known)} without the {self.oov} unknown tokens)"
         return line
 
 
 def format_json(score: TextScore, *, document: bool) -> str:
-    """One JSON object.
+    """Return one JSON object.
 
-    Keys: text (file for a document), nats (-ln p), log10_prob, predicted_tokens, perplexity
-    (null where nothing was predicted, or beyond a float), bits_per_char (null where nothing was
-    predicted; too low where oov is above 0), oov, unscored, closing; with tokens: tokens
-    [{token, nats, oov}], nats null for an unscored one.
+    Keys:
+        text: the sentence. A document has `file`, its path, instead.
+        nats: -ln p, summed over the predicted tokens.
+        log10_prob: log10 p.
+        predicted_tokens: number of tokens in that sum.
+        perplexity: null if nothing was predicted, or if a float cannot hold it.
+        bits_per_char: null if nothing was predicted; too low if oov is above 0.
+        oov: number of unknown tokens.
+        unscored: number of those without probability.
+        closing: whether the closing boundary was predicted.
+        tokens, if the score has them: [{token, nats, oov}], nats null for an unscored token.
     """
     data: dict[str, Any] = {
         "file" if document else "text": score.text,
@@ -93,10 +100,10 @@ def format_json(score: TextScore, *, document: bool) -> str:
     return json.dumps(data, allow_nan=False)
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}" if value < 1e6 else f"{value:.3e}"
 
 
-def _visible(token: str) -> str:
-    """White space would not show: it is written as in a Python string; the rest stands as it is."""
+def _show_white_space(token: str) -> str:
+    """Write white space and control characters as in a Python string; keep any other token."""
     return repr(token) if token.isspace() or not token.isprintable() else token

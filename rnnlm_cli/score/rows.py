@@ -1,6 +1,7 @@
-"""What an evaluation reads: a document in rows, or sentences packed in rows. No padding.
+"""Rows to evaluate: a document split into rows, or sentences packed into rows. No sorting by
+length, no padding between sentences.
 
-Legend: T time, B batch (rows), N stream length, L row length.
+Legend: T time, B batch (rows), N tokens of a document, L row length.
 """
 
 import heapq
@@ -16,8 +17,11 @@ from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.windows import Bools, Window
 
 
-class Stretch(NamedTuple):
-    """Positions of rows. `counted_LB` is false where a position only warms up or fills."""
+class Segment(NamedTuple):
+    """Some positions of all rows.
+
+    `counted_LB` is false at positions that are not scored: warm-up, and the unused end of a row.
+    """
 
     targets_LB: Ids
     resets_LB: Bools
@@ -25,26 +29,27 @@ class Stretch(NamedTuple):
 
 
 class Rows(Protocol):
-    """What an evaluation reads, a stretch at a time."""
+    """Rows of targets that are read segment by segment. Every row begins with a reset."""
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(L, B)."""
+        """The length and the number of the rows, (L, B)."""
 
-    def stretch(self, begin: int, end: int) -> Stretch:
-        """Positions begin to end of all rows."""
+    def read(self, begin: int, end: int) -> Segment:
+        """Return positions begin to end of all rows."""
 
 
 @dataclass(frozen=True)
 class DocumentRows:
-    """Stretches of a stream, a row each.
+    """Parts of a document, one in each row.
 
     Args:
-        tokens_N: the stream.
-        starts_B: where each stretch begins.
-        size: how many tokens it has; the end of the stream may cut it short.
-        warm_up: how many tokens before it are read first, as far as there are any.
-        reset_every: cold windows of this many tokens; None carries the state through.
+        tokens_N: the document.
+        starts_B: index of the first scored token of each row.
+        size: scored tokens of each row (fewer if the document ends before).
+        warm_up: tokens of context read before each row and not scored (fewer at the start of
+            the document).
+        reset_every: length of the cold windows; None carries the hidden state through.
     """
 
     tokens_N: Ids
@@ -55,11 +60,11 @@ class DocumentRows:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(L, B)."""
+        """The length and the number of the rows, (L, B)."""
         return self.warm_up + self.size, len(self.starts_B)
 
-    def stretch(self, begin: int, end: int) -> Stretch:
-        """Positions begin to end of all rows."""
+    def read(self, begin: int, end: int) -> Segment:
+        """Return positions begin to end of all rows."""
         offset_L = np.arange(begin, end) - self.warm_up
         at_LB = np.array(self.starts_B) + offset_L[:, None]
         inside_LB = (at_LB >= 0) & (at_LB < len(self.tokens_N))
@@ -69,42 +74,45 @@ class DocumentRows:
         resets_LB[offset_L == -self.warm_up] = True
         if self.reset_every is not None:
             resets_LB[(offset_L >= 0) & (offset_L % self.reset_every == 0)] = True
-        return Stretch(targets_LB, resets_LB, inside_LB & (offset_L >= 0)[:, None])
+        return Segment(targets_LB, resets_LB, inside_LB & (offset_L >= 0)[:, None])
 
 
 @dataclass(frozen=True)
 class PackedRows:
-    """Rows that stand in memory."""
+    """Rows that are held in memory as one segment."""
 
-    whole: Stretch
+    whole: Segment
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(L, B)."""
+        """The length and the number of the rows, (L, B)."""
         length, num_rows = self.whole.targets_LB.shape
         return length, num_rows
 
-    def stretch(self, begin: int, end: int) -> Stretch:
-        """Positions begin to end of all rows."""
+    def read(self, begin: int, end: int) -> Segment:
+        """Return positions begin to end of all rows."""
         targets_LB, resets_LB, counted_LB = self.whole
-        return Stretch(targets_LB[begin:end], resets_LB[begin:end], counted_LB[begin:end])
+        return Segment(targets_LB[begin:end], resets_LB[begin:end], counted_LB[begin:end])
 
 
 class Slot(NamedTuple):
-    """Where a sentence lies: its row and its first position."""
+    """The place of a sentence in packed rows: its row and its first position."""
 
     row: int
     begin: int
 
 
-def packed_rows(sentences: Sequence[Ids], *, max_rows: int) -> tuple[PackedRows, list[Slot]]:
-    """Sentences laid end to end in rows of about equal length, each begun by a reset.
+def pack_sentences(sentences: Sequence[Ids], *, max_rows: int) -> tuple[PackedRows, list[Slot]]:
+    """Pack sentences end to end into rows of about equal length. Each begins with a reset.
+
+    The longest sentence is placed first, and each goes into the row that is shortest at that
+    moment (longest processing time first, Graham 1969). So little space is unused at the ends.
 
     Args:
-        sentences: what is to be predicted of each, its closing boundary included if it counts.
-        max_rows: the largest number of rows.
-    Returns: the rows, and the slot of each sentence, in order. The longest sentences are laid
-        first, each into the shortest row (Graham 1969), so little is left over at the ends.
+        sentences: the tokens to predict of each sentence. The closing boundary is one of them if
+            it counts.
+        max_rows: maximum number of rows.
+    Returns: the rows, and the slot of each sentence, in the order of `sentences`.
     """
     sizes = [len(sentence) for sentence in sentences]
     num_rows = max(1, min(max_rows, sum(sizes) // max(1, *sizes, 1)))
@@ -122,13 +130,13 @@ def packed_rows(sentences: Sequence[Ids], *, max_rows: int) -> tuple[PackedRows,
         targets_LB[begin:end, row] = sentence
         resets_LB[begin + 1 : end, row] = False
         counted_LB[begin:end, row] = True
-    return PackedRows(Stretch(targets_LB, resets_LB, counted_LB)), slots
+    return PackedRows(Segment(targets_LB, resets_LB, counted_LB)), slots
 
 
 def evaluation_window(rows: Rows, begin: int, end: int) -> tuple[Window, Bools]:
-    """Positions begin to end of all rows as tensors, and which of them count."""
-    first = max(begin - 1, 0)  # what is read at `begin` is the target before it
-    targets_LB, resets_LB, counted_LB = rows.stretch(first, end)
+    """Return positions begin to end of all rows as tensors, and a mask of those that count."""
+    first = max(begin - 1, 0)  # the input at `begin` is the target before it
+    targets_LB, resets_LB, counted_LB = rows.read(first, end)
     skipped = begin - first
     inputs_TB = targets_LB[:-1] if skipped else np.roll(targets_LB, 1, axis=0)  # 0 is a reset
     inputs_TB = np.where(resets_LB[skipped:], BOUNDARY_ID, inputs_TB)

@@ -1,4 +1,7 @@
-"""Texts -> tokens -> nats -> a score each, with its denominators."""
+"""Scores of texts: encode them, evaluate their tokens, sum the result of each text.
+
+Legend: N tokens of a text.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,21 +15,21 @@ from rnnlm_cli.errors import TextError
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score.evaluate import (
     Nats,
-    document_nats,
+    compute_document_nats,
+    compute_sentence_nats,
     has_probability,
     perplexity,
-    sentence_nats,
 )
 from rnnlm_cli.text.tokenizers import BOUNDARY, Ids
 from rnnlm_cli.text.vocabulary import Vocabulary
 
-BATCH_CHARACTERS = 1 << 18  # of text scored at once: bounds the memory
-BATCH_SENTENCES = 4096
+MAX_BATCH_CHARACTERS = 1 << 18  # characters of text scored together, which bounds the memory
+MAX_BATCH_SENTENCES = 4096
 
 
 @dataclass(frozen=True)
 class TokenScore:
-    """One token and its surprisal; `nats` is None where it has no probability (unscored)."""
+    """A token and its surprisal, -ln p. `nats` is None if it has no probability (unscored)."""
 
     token: str
     nats: float | None
@@ -85,50 +88,55 @@ def perplexity_of(nats: float, num_tokens: int) -> float | None:
 
 def score_sentences(
     network: RecurrentNetwork, vocabulary: Vocabulary, texts: Iterable[str], *,
-    closing: bool, with_tokens: bool = False, window_tokens: int | None = None,
+    closing: bool, with_tokens: bool = False, batch_tokens: int | None = None,
 ) -> Iterator[TextScore]:
-    """Score texts one by one, each from a reset boundary, in order; memory stays bounded.
+    """Score sentences in order, each from a reset. Batches bound the memory.
 
     Args:
-        texts: sentences.
-        closing: whether the closing boundary is predicted too.
-        with_tokens: whether to give the score of every token.
-        window_tokens: how many tokens the network reads at once; None takes the default.
-    Raises: TextError for a text with a newline in it.
+        texts: the sentences.
+        closing: whether to predict the closing boundary too.
+        with_tokens: whether to return the score of every token.
+        batch_tokens: maximum number of tokens in one pass through the network; None means the
+            default.
+    Raises: TextError if a text contains a newline.
     """
     ending = BOUNDARY if closing else ""
-    for batch in _batches(texts):
+    for batch in _split_batches(texts):
         for text in batch:
             if BOUNDARY in text:
-                raise TextError(f"{text!r}: holds a line end; one sentence is needed")
+                raise TextError(f"{text!r}: contains a newline; one sentence is needed")
         wholes = [text + ending for text in batch]
         ids = [vocabulary.encode(whole) for whole in wholes]
-        all_nats = sentence_nats(network, ids, window_tokens=window_tokens)
+        all_nats = compute_sentence_nats(network, ids, batch_tokens=batch_tokens)
         for text, whole, tokens_N, nats_N in zip(batch, wholes, ids, all_nats, strict=True):
             tokens = vocabulary.split(whole) if with_tokens else None
             scored_N = has_probability(network, tokens_N)
-            yield _text_score(text, len(whole), tokens_N, nats_N, scored_N, closing, tokens)
+            yield _make_text_score(text, len(whole), tokens_N, nats_N, scored_N, closing, tokens)
 
 
 def score_document(
     network: RecurrentNetwork, vocabulary: Vocabulary, name: str, text: str, *,
     num_rows: int = 1, reset_every: int | None = None, with_tokens: bool = False,
-    window_tokens: int | None = None,
+    batch_tokens: int | None = None,
 ) -> TextScore:
-    """Score a running text as one stream; see `document_nats`. Every token is predicted."""
+    """Score a running text. Every token is predicted; see `compute_document_nats`.
+
+    Args:
+        name: the name of the text in its score.
+    """
     tokens_N = vocabulary.encode(text)
     nats_N = np.empty(0)
     if len(tokens_N):
-        nats_N = document_nats(
+        nats_N = compute_document_nats(
             network, tokens_N, num_rows=num_rows, reset_every=reset_every,
-            window_tokens=window_tokens,
+            batch_tokens=batch_tokens,
         )
     tokens = vocabulary.split(text) if with_tokens else None
     scored_N = has_probability(network, tokens_N)
-    return _text_score(name, len(text), tokens_N, nats_N, scored_N, False, tokens)
+    return _make_text_score(name, len(text), tokens_N, nats_N, scored_N, False, tokens)
 
 
-def _text_score(
+def _make_text_score(
     text: str, num_characters: int, tokens_N: Ids, nats_N: Nats, scored_N: NDArray[np.bool_],
     closing: bool, tokens: list[str] | None,
 ) -> TextScore:
@@ -149,13 +157,16 @@ def _text_score(
     )
 
 
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Lists of texts, bounded in number and, but for one long text, in characters."""
+def _split_batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Split texts into lists of bounded number and size.
+
+    The size is counted in characters; one text that is longer than the bound stays whole.
+    """
     iterator, batch, size = iter(texts), [], 0
     for text in iterator:
         batch.append(text)
         size += len(text) + 1
-        if size >= BATCH_CHARACTERS or len(batch) == BATCH_SENTENCES:
+        if size >= MAX_BATCH_CHARACTERS or len(batch) == MAX_BATCH_SENTENCES:
             yield batch
             batch, size = [], 0
     if batch:

@@ -9,9 +9,9 @@ import torch
 from rnnlm_cli.config import BOUNDARY_ID
 from rnnlm_cli.score import evaluate
 from rnnlm_cli.score.evaluate import (
-    WARM_UP,
-    document_nats,
-    sentence_nats,
+    WARM_UP_TOKENS,
+    compute_document_nats,
+    compute_sentence_nats,
 )
 from rnnlm_cli.text.lines import iter_lines
 
@@ -49,19 +49,20 @@ def by_hand(network, targets):
 @pytest.fixture(params=[1, 20, 1 << 12])
 def tokens_at_once(request, monkeypatch):
     """Windows of one step, of a few, of many."""
-    monkeypatch.setattr(evaluate, "WINDOW_TOKENS", request.param)
+    monkeypatch.setattr(evaluate, "MAX_BATCH_TOKENS", request.param)
 
 
 def test_a_document_equals_the_tokens_read_one_by_one(make_network, tokens_at_once):
     network, text = make_network(), tokens(23)
-    np.testing.assert_allclose(document_nats(network, text), by_hand(network, text), rtol=1e-9)
+    nats = compute_document_nats(network, text)
+    np.testing.assert_allclose(nats, by_hand(network, text), rtol=1e-9)
 
 
 @pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "lstm"])
 def test_packed_sentences_equal_each_alone_in_any_order(make_network, tokens_at_once, cell):
     network, batch = make_network(cell=cell), sentences(5, 1, 0, 9, 3, 3)
-    together = sentence_nats(network, batch)
-    backwards = sentence_nats(network, batch[::-1])[::-1]
+    together = compute_sentence_nats(network, batch)
+    backwards = compute_sentence_nats(network, batch[::-1])[::-1]
     for sentence, nats, other in zip(batch, together, backwards, strict=True):
         np.testing.assert_allclose(nats, by_hand(network, sentence), rtol=1e-9)
         np.testing.assert_allclose(other, nats, rtol=1e-9)
@@ -69,8 +70,8 @@ def test_packed_sentences_equal_each_alone_in_any_order(make_network, tokens_at_
 
 def test_in_float32_neighbours_change_a_score_by_less_than_1e_5(make_network):
     network, batch = make_network(hidden_size=50).float(), sentences(*range(1, 80))
-    alone = [sentence_nats(network, [sentence])[0].sum() for sentence in batch]
-    together = [nats.sum() for nats in sentence_nats(network, batch)]
+    alone = [compute_sentence_nats(network, [sentence])[0].sum() for sentence in batch]
+    together = [nats.sum() for nats in compute_sentence_nats(network, batch)]
     np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
@@ -89,17 +90,16 @@ def test_warmed_rows_forget_what_stands_before_their_warm_up(make_network):
     with torch.no_grad():
         for layer in network.layers:
             layer.weight_hh.mul_(0.5)
-    text = tokens(3 * WARM_UP)
-    np.testing.assert_allclose(
-        document_nats(network, text, num_rows=5), document_nats(network, text), rtol=1e-9
-    )
+    text = tokens(3 * WARM_UP_TOKENS)
+    rows, whole = (compute_document_nats(network, text, num_rows=number) for number in (5, 1))
+    np.testing.assert_allclose(rows, whole, rtol=1e-9)
 
 
 def test_cold_windows_equal_separate_documents(make_network):
     network, text = make_network(), tokens(23)
     pieces = [by_hand(network, text[begin : begin + 4]) for begin in range(0, 23, 4)]
     for num_rows in (1, 2, 50):
-        nats = document_nats(network, text, num_rows=num_rows, reset_every=4)
+        nats = compute_document_nats(network, text, num_rows=num_rows, reset_every=4)
         np.testing.assert_allclose(nats, np.concatenate(pieces), rtol=1e-9)
 
 
@@ -132,7 +132,7 @@ def test_no_more_tokens_are_read_at_once_than_asked_and_scores_stay(
     make_network, monkeypatch, most
 ):
     network, lines, document = make_network(), sentences(9, 1, 30, 0, 5, 17), tokens(400)
-    whole = [*sentence_nats(network, lines), document_nats(network, document, num_rows=1)]
+    whole = [*compute_sentence_nats(network, lines), compute_document_nats(network, document)]
     sizes, surprisal = [], network.surprisal
 
     def count(inputs_TB, *rest):
@@ -140,8 +140,8 @@ def test_no_more_tokens_are_read_at_once_than_asked_and_scores_stay(
         return surprisal(inputs_TB, *rest)
 
     monkeypatch.setattr(network, "surprisal", count)
-    parts = sentence_nats(network, lines, window_tokens=most)
-    parts.append(document_nats(network, document, num_rows=1, window_tokens=most))
+    parts = compute_sentence_nats(network, lines, batch_tokens=most)
+    parts.append(compute_document_nats(network, document, num_rows=1, batch_tokens=most))
     assert max(sizes) <= most
     for part, expected in zip(parts, whole, strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-9)

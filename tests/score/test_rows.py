@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm_cli.config import BOUNDARY_ID
-from rnnlm_cli.score.rows import DocumentRows, evaluation_window, packed_rows
+from rnnlm_cli.score.rows import DocumentRows, evaluation_window, pack_sentences
 from tests.test_windows import stream
 
 
 @given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 5))
 def test_packed_sentences_stand_whole_each_from_a_reset(sizes, max_rows):
     sentences = [stream(size) for size in sizes]
-    packed, slots = packed_rows(sentences, max_rows=max_rows)
+    packed, slots = pack_sentences(sentences, max_rows=max_rows)
     rows = packed.whole
     assert rows.targets_LB.shape[1] <= max_rows
     assert rows.counted_LB.sum() == sum(sizes)
@@ -26,14 +26,14 @@ def test_packed_sentences_stand_whole_each_from_a_reset(sizes, max_rows):
 
 def test_packing_wastes_little():
     sizes = [1 + (index * 37) % 40 for index in range(200)]
-    rows, _ = packed_rows([stream(size) for size in sizes], max_rows=16)
+    rows, _ = pack_sentences([stream(size) for size in sizes], max_rows=16)
     assert rows.whole.counted_LB.mean() > 0.97
 
 
 def test_a_document_in_rows_counts_every_token_once_after_a_warm_up():
     tokens = stream(50, vocab_size=100)
     document = DocumentRows(tokens, range(0, 50, 20), 20, warm_up=8, reset_every=None)
-    rows = document.stretch(0, 28)
+    rows = document.read(0, 28)
     counted = rows.targets_LB.T[rows.counted_LB.T]
     assert counted.tolist() == tokens.tolist()
     window, counted_TB = evaluation_window(document, 0, 28)
@@ -46,7 +46,7 @@ def test_a_document_in_rows_counts_every_token_once_after_a_warm_up():
 def test_cold_windows_reset_at_every_multiple():
     tokens = stream(50)
     rows = DocumentRows(tokens, [0, 24], 24, warm_up=0, reset_every=8)
-    assert np.flatnonzero(rows.stretch(0, 24).resets_LB[:, 0]).tolist() == [0, 8, 16]
+    assert np.flatnonzero(rows.read(0, 24).resets_LB[:, 0]).tolist() == [0, 8, 16]
 
 
 @pytest.mark.parametrize(("begin", "end"), [(0, 4), (4, 9)])

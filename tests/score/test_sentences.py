@@ -76,7 +76,7 @@ def test_many_sentences_come_in_order_whatever_the_batches(make_network, monkeyp
     network = make_network()
     lines = ["abcde"[: k % 6] for k in range(50)]
     whole = score(network, *lines)
-    monkeypatch.setattr(room, "BATCH_CHARACTERS", 10)
+    monkeypatch.setattr(room, "MAX_BATCH_CHARACTERS", 10)
     pieces = score(network, *lines)
     assert [s.text for s in pieces] == lines
     assert [s.nats for s in pieces] == pytest.approx([s.nats for s in whole], rel=1e-5)
