@@ -24,7 +24,7 @@ from torch import Tensor
 
 from rnnlm_cli.config import BOUNDARY_ID
 from rnnlm_cli.nn.randomness import make_generator
-from rnnlm_cli.text.lines import line_ends, num_boundaries
+from rnnlm_cli.text.lines import count_boundaries, find_line_ends
 from rnnlm_cli.text.tokenizers import Ids
 
 Bools = NDArray[np.bool_]
@@ -70,7 +70,7 @@ class ResetRule:
         """
         if sentences:
             return cls(1.0, 0.0)
-        possible = num_boundaries(tokens_N)
+        possible = count_boundaries(tokens_N)
         if possible * RUNNING_RESET_EVERY < len(tokens_N):
             return cls(0.0, 1 / RUNNING_RESET_EVERY)
         return cls(len(tokens_N) / possible / RUNNING_RESET_EVERY, 0.0)
@@ -148,7 +148,7 @@ class TrainingRows:
 
     def _sentence_from(self, start: int) -> int:
         """Where the first sentence begins at or after a place: at the end where none does."""
-        return next(line_ends(self.tokens_N, start - 1), len(self.tokens_N)) if start else 0
+        return next(find_line_ends(self.tokens_N, start - 1), len(self.tokens_N)) if start else 0
 
 
 def shrink(num_tokens: int, *, batch_size: int, bptt: int) -> tuple[int, int]:

@@ -57,7 +57,7 @@ def _shown(shared: Overlap) -> str:
     if shared.num_long:
         part = shared.num_long_shared / shared.num_long
         text += (
-            f"; of those of {shared.least} tokens or more, {shared.num_long_shared:,} of "
+            f"; of those of {shared.min_long_line} tokens or more, {shared.num_long_shared:,} of "
             f"{shared.num_long:,} ({part:.1%})"
         )
         if part > 0.1:
