@@ -99,7 +99,7 @@ def _loss(evaluation: Evaluation, part: Part, corpus: Corpus) -> str:
 
 def _example(corpus: Corpus) -> str:
     """A few words of the validation text, to try the model on."""
-    text = corpus.vocabulary.decoder().feed(corpus.valid.tokens_N[:1000])
+    text = corpus.vocabulary.make_decoder().feed(corpus.valid.tokens_N[:1000])
     for line in text.split("\n")[1:]:
         words = line.split()
         sound = "<unk>" not in line and "\ufffd" not in line

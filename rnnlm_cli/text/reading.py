@@ -154,7 +154,7 @@ def parted(chunks: Iterable[str], at: int | None) -> tuple[Iterator[str], Iterat
     return first(), second()
 
 
-def whole_words(chunks: Iterable[str]) -> Iterator[str]:
+def rechunk_at_words(chunks: Iterable[str]) -> Iterator[str]:
     """The same text cut elsewhere: only where a word is followed by white space."""
     held: list[str] = []
     for chunk in chunks:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rnnlm_cli.errors import ConfigError, TextError
 from rnnlm_cli.text import reading
-from rnnlm_cli.text.reading import parted, read_files, read_lines, read_text, whole_words
+from rnnlm_cli.text.reading import parted, read_files, read_lines, read_text, rechunk_at_words
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -219,7 +219,7 @@ def test_a_text_in_two_is_its_slices_however_it_is_cut_and_read_once(chunks, at)
 
 @given(st.lists(st.text(st.sampled_from("ab\u200b! \n") | st.sampled_from(WHITE), max_size=5)))
 def test_whole_words_keep_the_text_and_cut_only_between_a_word_and_white_space(chunks):
-    pieces = list(whole_words(chunks))
+    pieces = list(rechunk_at_words(chunks))
     assert "".join(pieces) == "".join(chunks)
     assert all(pieces)
     for before, after in pairwise(pieces):
@@ -228,7 +228,7 @@ def test_whole_words_keep_the_text_and_cut_only_between_a_word_and_white_space(c
 
 def test_whole_words_are_given_as_soon_as_they_are_whole():
     chunks = ["aa b", "b c", " ", "\nd", "d e\t", "f  g", "\u2028h i", "\x0bj\tk"]
-    assert list(whole_words(chunks)) == [
+    assert list(rechunk_at_words(chunks)) == [
         "aa", " bb", " c \ndd e", "\tf", "  g\u2028h", " i\x0bj", "\tk"
     ]
 
