@@ -34,7 +34,7 @@ from rnnlm_cli.files.container import FileFormat, Shapes
 from rnnlm_cli.model_file import tensor_shapes, tensors_of, to_arrays
 from rnnlm_cli.nn.network import RecurrentNetwork, States
 from rnnlm_cli.runs.run_config import Settings
-from rnnlm_cli.text.corpus import FileIdentity
+from rnnlm_cli.text.sources import FileIdentity
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.train.optimizer import Optimizer, make_optimizers
 from rnnlm_cli.train.schedule import Plan

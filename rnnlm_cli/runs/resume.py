@@ -19,7 +19,8 @@ from rnnlm_cli.text.cache import Cache
 if TYPE_CHECKING:
     from rnnlm_cli.runs.checkpoint import Checkpoint
     from rnnlm_cli.runs.progress import Progress
-    from rnnlm_cli.text.corpus import Corpus, FileIdentity
+    from rnnlm_cli.text.corpus import Corpus
+    from rnnlm_cli.text.sources import FileIdentity
 
 MAX_THREADS = 4096
 
@@ -125,15 +126,15 @@ def _same_corpus(request: Request, checkpoint: Checkpoint, progress: Progress) -
         vocabulary = replace(checkpoint.vocabulary, num_unknown=settings.init_unknown)
     entry = cache.find(checkpoint.key)
     try:
-        if entry is not None and settings.sources.read_stdin:
+        if entry is not None and settings.sources.reads_stdin:
             return open_entry(entry, checkpoint.files)
-        if settings.sources.read_stdin and sys.stdin.isatty():
+        if settings.sources.reads_stdin and sys.stdin.isatty():
             raise TextError(
                 "-: the text came from stdin and is no longer in the cache; it is needed again. "
                 f"Pipe it into '{resume_command(request.out)}'"
             )
         corpus = load_corpus(
-            settings.sources, settings.text, cache=cache, vocabulary=vocabulary, watch=progress,
+            settings.sources, settings.text, cache=cache, vocabulary=vocabulary, messages=progress,
             check=check,
         )
     except TextError as error:
@@ -143,7 +144,7 @@ def _same_corpus(request: Request, checkpoint: Checkpoint, progress: Progress) -
         corpus = open_entry(entry, checkpoint.files)
     entry = cache.find(corpus.key)
     if entry is not None:
-        entry.note_run(companion(request.out, CHECKPOINT))
+        entry.note_checkpoint(companion(request.out, CHECKPOINT))
     if corpus.vocabulary != checkpoint.vocabulary:
         raise RnnlmError(
             "vocabulary: the one built from the texts is not that of the run, though they are the "

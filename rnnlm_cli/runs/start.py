@@ -57,7 +57,7 @@ def _new_run(request: Request, text_config: TextConfig) -> tuple[Run, str]:
         text_config = text_of(weights, request, text_config)
     cache = Cache(request.cache_folder)
     corpus = load_corpus(
-        request.sources, text_config, cache=cache, watch=progress,
+        request.sources, text_config, cache=cache, messages=progress,
         vocabulary=None if weights is None else weights.vocabulary,
     )
     # Only now, as torch takes seconds to import: what is wrong with a text is said at once.
@@ -91,7 +91,7 @@ def _new_run(request: Request, text_config: TextConfig) -> tuple[Run, str]:
     )
     entry = cache.find(corpus.key)
     if entry is not None and not request.dry_run:
-        entry.note_run(companion(request.out, CHECKPOINT))
+        entry.note_checkpoint(companion(request.out, CHECKPOINT))
     return run, choice.reason
 
 
