@@ -140,7 +140,7 @@ class LanguageModel:
     def _pieces(
         self, generated: GeneratedText, prompt_N: Ids, prompt: str, config: SampleConfig
     ) -> Iterator[list[str]]:
-        decoders = [self.vocabulary.decoder(prompt) for _ in range(config.num_samples)]
+        decoders = [self.vocabulary.make_decoder(prompt) for _ in range(config.num_samples)]
         for tokens_B in generate_tokens(self.network, prompt_N, config, sentences=self.sentences):
             yield [
                 decoder.feed([token]) for decoder, token in zip(decoders, tokens_B, strict=True)

@@ -31,11 +31,17 @@ def cache(
     from rnnlm_cli.text.cache import MAX_CACHE_BYTES, Cache
 
     store = Cache(cache_dir)
-    entries = store.entries()
+    entries = store.list_entries()
     if clear or clear_all:
+<<<<<<< HEAD
         deleted = [entry for entry in entries if clear_all or not entry.runs()]
         freed = sum(entry.num_bytes for entry in deleted)
         for entry in deleted:
+=======
+        going = [entry for entry in entries if clear_all or not entry.find_checkpoints()]
+        freed = sum(entry.num_bytes for entry in going)
+        for entry in going:
+>>>>>>> text
             store.remove(entry)
         kept = len(entries) - len(deleted)
         print(
@@ -57,7 +63,7 @@ def cache(
 def _format_entry(entry: Entry) -> str:
     facts = _describe(entry)
     used = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.last_used))
-    runs = ", ".join(map(str, entry.runs())) or "-"
+    runs = ", ".join(map(str, entry.find_checkpoints())) or "-"
     return (
         f"{entry.key[:12]}  {entry.num_bytes / 1e6:10,.1f} MB  {facts['tokens']:>15,} tokens  "
         f"{facts['level']:<5}  {used}  {facts['names']}  runs: {runs}"

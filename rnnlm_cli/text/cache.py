@@ -1,13 +1,13 @@
-"""A folder of encoded texts: each encoded once, kept while it is of use, bounded in size.
+"""The cache of encoded texts: a folder with one entry for each text, limited in total size.
 
-An entry is a folder named by its key, which is made of the text's contents, of how it became
-tokens, and of the version of this layout:
+An entry is a folder. Its name is a key, computed from the text's contents, the settings that
+turned it into tokens, and the version of this layout. It contains
 
-    entry.json  what the tokens are (see `rnnlm_cli.text.corpus`)
-    tokens      the ids, one after the other, in the smallest unsigned integers that hold them
-    runs        the state files of the runs that were trained on it, a path a line
+    entry.json  the description of the tokens (see `rnnlm_cli.text.corpus`)
+    tokens      the token ids in order, in the smallest unsigned integers that can hold them
+    runs        the checkpoints of the runs that were trained on it, one path on each line
 
-It is written under another name and renamed, so that it is there whole or not at all.
+An entry is written under another name and then renamed, so that it is complete or absent.
 """
 
 import os
@@ -27,7 +27,7 @@ from rnnlm_cli.messages import Messages
 
 ENTRY, TOKENS, RUNS = "entry.json", "tokens", "runs"
 MAX_CACHE_BYTES = 16_000_000_000
-MAX_HEADER_BYTES = 1 << 28  # of a state file
+MAX_HEADER_BYTES = 1 << 28  # of a checkpoint
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """What it is found by."""
+        """The key by which `Cache.find` finds the entry."""
         return self.folder.name
 
     @property
     def num_bytes(self) -> int:
-        """How much room it takes."""
+        """The total size of its files."""
         try:
             return sum(path.stat().st_size for path in self.folder.iterdir())
         except OSError:  # another process has just removed it
@@ -51,22 +51,22 @@ class Entry:
 
     @property
     def last_used(self) -> float:
-        """When it was last opened, in seconds of the clock."""
+        """The time at which it was last opened, in seconds since the epoch."""
         try:
             return (self.folder / ENTRY).stat().st_mtime
         except OSError:
             return 0.0
 
     def touch(self) -> None:
-        """It is used now."""
+        """Mark the entry as used now."""
         try:
             os.utime(self.folder / ENTRY)
-        except OSError:  # a cache that may only be read is as good
+        except OSError:  # a read-only cache still works
             pass
 
-    def note_run(self, state: Path) -> None:
-        """Keep the entry for as long as this state file refers to it."""
-        line = f"{state.absolute()}\n"
+    def note_checkpoint(self, checkpoint: Path) -> None:
+        """Protect the entry from eviction while this checkpoint refers to it."""
+        line = f"{checkpoint.absolute()}\n"
         path = self.folder / RUNS
         try:
             with path.open("a+", encoding="utf-8", errors="surrogateescape", newline="") as file:
@@ -76,99 +76,104 @@ class Entry:
         except OSError:
             pass
 
-    def runs(self) -> list[Path]:
-        """The state files that refer to it."""
+    def find_checkpoints(self) -> list[Path]:
+        """Return the noted checkpoints that still refer to the entry."""
         try:
             raw = (self.folder / RUNS).read_bytes()
         except OSError:
             return []
         lines = raw.decode("utf-8", "surrogateescape").split("\n")
-        return [path for path in map(Path, lines[:-1]) if _refers(path, self.key)]
+        return [path for path in map(Path, lines[:-1]) if _refers_to(path, self.key)]
 
 
 class Cache:
     """The encoded texts of a user.
 
     Args:
-        folder: where they are; None takes the system's folder for caches.
-        max_bytes: when a new entry makes the whole larger, those that were not used for longest
-            go, but for the new one and those that a run's state file refers to.
+        folder: the folder of the cache; None selects the system's folder for caches.
+        max_bytes: maximum total size. Adding an entry evicts the least recently used ones, except
+            the new entry and entries that a checkpoint refers to.
     """
 
     def __init__(self, folder: Path | None = None, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
         self.folder = folder or user_cache_path("rnnlm", appauthor=False)
         self.max_bytes = max_bytes
 
-    def entries(self) -> list[Entry]:
-        """All that there are, the last used first."""
+    def list_entries(self) -> list[Entry]:
+        """Return all entries, the most recently used one first."""
         try:
             found = [Entry(path) for path in self.folder.iterdir() if (path / ENTRY).is_file()]
         except OSError:
             return []
-        whole = [entry for entry in found if not entry.folder.name.endswith(".tmp")]
-        return sorted(whole, key=lambda entry: -entry.last_used)
+        complete = [entry for entry in found if not entry.folder.name.endswith(".tmp")]
+        return sorted(complete, key=lambda entry: -entry.last_used)
 
     def find(self, key: str) -> Entry | None:
-        """The entry of a key, if there is one."""
+        """Return the entry with this key, or None."""
         entry = Entry(self.folder / key)
         return entry if (entry.folder / ENTRY).is_file() else None
 
     @contextmanager
-    def working_folder(self, watch: Messages) -> Iterator[Path]:
-        """A new folder inside the cache, which is gone after the block unless it was added.
+    def working_folder(self, messages: Messages) -> Iterator[Path]:
+        """Make a folder inside the cache that is deleted after the block, unless it was added.
 
-        Where the cache cannot be written, a temporary one takes its place.
+        If the cache is not writable, a temporary folder replaces it.
         """
         try:
-            folder = self._new_folder()
+            folder = self._make_working_folder()
         except OSError as error:
-            watch.say(
-                f"note: the cache folder {self.folder} cannot be written ({error.strerror}), so "
-                "the encoded text is kept in a temporary one"
+            messages.note(
+                f"the cache folder {self.folder} cannot be written ({error.strerror}), so the "
+                "encoded text is kept in a temporary folder"
             )
             self.folder = Path(tempfile.mkdtemp(prefix="rnnlm-"))
             weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-            folder = self._new_folder()
+            folder = self._make_working_folder()
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _new_folder(self) -> Path:
+    def _make_working_folder(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        return Path(tempfile.mkdtemp(prefix=_owner(os.getpid()), suffix=".tmp", dir=self.folder))
+        self._remove_leftovers()
+        prefix = _working_prefix(os.getpid())
+        return Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=self.folder))
 
     def add(self, folder: Path, key: str) -> Entry:
-        """Make a working folder an entry, and make room for it."""
+        """Turn a working folder into an entry, and evict others if the cache is too large."""
         entry = Entry(self.folder / key)
         runs = entry.folder / RUNS
-        if runs.is_file():  # of an entry that was damaged, or that another process has just added
+        if runs.is_file():  # the entry was damaged, or another process has just added it
             shutil.copyfile(runs, folder / RUNS)
         shutil.rmtree(entry.folder, ignore_errors=True)
         try:
             os.rename(folder, entry.folder)
         except OSError:
-            if not (entry.folder / ENTRY).is_file():  # else another process was faster
+            if not (entry.folder / ENTRY).is_file():  # otherwise another process was faster
                 raise
-        self.make_room(entry)
+        self.evict(entry)
         return entry
 
-    def make_room(self, new: Entry) -> None:
-        """Remove what was not used for longest until the bound holds."""
-        entries = self.entries()
+    def evict(self, new: Entry) -> None:
+        """Remove the least recently used entries until the total size is within the limit.
+
+        Args:
+            new: an entry that stays, whatever its size.
+        """
+        entries = self.list_entries()
         total = sum(entry.num_bytes for entry in entries)
         for entry in reversed(entries):
             if total <= self.max_bytes:
                 return
-            if entry != new and not entry.runs():
+            if entry != new and not entry.find_checkpoints():
                 total -= entry.num_bytes
                 self.remove(entry)
 
     def remove(self, entry: Entry) -> None:
-        """Delete an entry. Raises: TextError where the folder does not allow it."""
+        """Delete an entry. Raises: TextError if the folder is not writable."""
         try:
-            os.unlink(entry.folder / ENTRY)  # first: without it there is no entry
+            os.unlink(entry.folder / ENTRY)  # first: a folder without it is no entry
             shutil.rmtree(entry.folder)
         except FileNotFoundError:  # another process was faster
             pass
@@ -178,17 +183,18 @@ class Cache:
                 "may write to is needed"
             ) from None
 
-    def _sweep(self) -> None:
-        """Delete what processes that were killed have left."""
+    def _remove_leftovers(self) -> None:
+        """Delete the working folders of processes that were killed."""
         for path in self.folder.glob("*.tmp"):
             process = path.name.split("@")[0]
-            ours = process.isdigit() and path.name.startswith(_owner(int(process)))
+            ours = process.isdigit() and path.name.startswith(_working_prefix(int(process)))
             if ours and not _is_alive(int(process)):
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _owner(process: int) -> str:
-    """How the names of a process's working folders begin: several machines may share a cache."""
+def _working_prefix(process: int) -> str:
+    """Return the prefix of a process's working folders. Several machines may share a cache, so it
+    contains the machine's name."""
     return f"{process}@{platform.node()}@"
 
 
@@ -202,10 +208,10 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _refers(state: Path, key: str) -> bool:
-    """Whether a state file's header names a key."""
+def _refers_to(checkpoint: Path, key: str) -> bool:
+    """Return whether the header of a checkpoint contains a key."""
     try:
-        with state.open("rb") as file:
+        with checkpoint.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             return key.encode() in file.read(min(size, MAX_HEADER_BYTES))
     except OSError:

@@ -1,23 +1,23 @@
-"""A corpus: its training, validation and test part as token streams, and their vocabulary.
+"""A corpus: its training, validation and test part as token ids, and their vocabulary.
 
-A text is encoded once, into a memory-mapped file in the cache, and read from there: memory does
-not grow with it. entry.json of an entry (see `rnnlm_cli.text.cache`) holds
+A text is encoded once, into a memory-mapped file in the cache, and read from there. Memory use
+therefore does not grow with the text. The file entry.json of an entry (see
+`rnnlm_cli.text.cache`) has these keys:
 
     version     1
     dtype       of the tokens: uint8, uint16 or uint32
-    parts       by name, train, valid and perhaps test: [tokens, characters], in file order
+    parts       train, valid and, if present, test: [number of tokens, number of characters], in
+                the order of the file
     counts      how often each token occurs in the training part, in id order
-    vocabulary  as Vocabulary.to_dict gives it
-    names       what the texts were called
+    vocabulary  the result of Vocabulary.to_dict
+    names       the paths of the text files
 """
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,41 +28,34 @@ from rnnlm_cli.config import TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import Messages
 from rnnlm_cli.text.cache import ENTRY, TOKENS, Cache, Entry
-from rnnlm_cli.text.encode import Texts, encode
-from rnnlm_cli.text.reading import STDIN, packing_of, raw_chunks
-from rnnlm_cli.text.sources import Sources, find_files
+from rnnlm_cli.text.decompress import find_compression
+from rnnlm_cli.text.encode import PartReader, encode_parts
+from rnnlm_cli.text.reading import STDIN
+from rnnlm_cli.text.sources import FileIdentity, SourceFiles, Sources, identify_files
 from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 VERSION = 1
-SPOOL = "stdin"
+STDIN_COPY = "stdin"  # in the working folder: standard input can be read only once
+MIN_REPORTED_SECONDS = 1
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a corpus: its tokens and how many characters of text they are."""
+    """One part of a corpus: its token ids and the length of its text in characters."""
 
     tokens_N: Ids
     num_characters: int
 
 
 @dataclass(frozen=True)
-class FileIdentity:
-    """By what a file is known again: its name, size and SHA-256."""
-
-    path: str
-    num_bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
 class Corpus:
-    """What a model is trained, selected and tested on.
+    """The texts that a model is trained, validated and tested on.
 
     Args:
-        counts_V: how often each token occurs in the training part.
-        key: the name of its entry in the cache.
-        files: what it was read from.
+        counts_V: the number of occurrences of each token in the training part.
+        key: the key of its entry in the cache.
+        files: the files that it was read from.
     """
 
     vocabulary: Vocabulary
@@ -74,62 +67,49 @@ class Corpus:
     files: tuple[FileIdentity, ...] = ()
 
 
-@dataclass(frozen=True)
-class Read:
-    """The files of the parts of a corpus, found, read once, and marked.
-
-    Args:
-        marks: by part, its files.
-        paths: by part, where they are read: standard input was spooled.
-    """
-
-    marks: dict[str, tuple[FileIdentity, ...]]
-    paths: dict[str, list[str]]
-
-    @property
-    def files(self) -> tuple[FileIdentity, ...]:
-        """All files of all parts."""
-        return tuple(mark for marks in self.marks.values() for mark in marks)
-
-
 Check = Callable[[str, tuple[FileIdentity, ...]], None]
 
 
 def load_corpus(
     sources: Sources, config: TextConfig, *, cache: Cache, vocabulary: Vocabulary | None = None,
-    watch: Messages | None = None, check: Check | None = None,
+    messages: Messages | None = None, check: Check | None = None,
 ) -> Corpus:
-    """Read texts, set the end apart for validation, and build the vocabulary from the rest.
+    """Read texts, hold out their end for validation, and build the vocabulary from the rest.
 
     Args:
-        sources: the texts. Several files are one text, set apart by line ends.
-        cache: where the tokens are kept; a text that is there already is not encoded again.
-        vocabulary: one to encode with; None builds it.
-        watch: is told how it goes.
-        check: is called with the key and the files before anything is encoded.
-    Raises: TextError where a text cannot be read, or there is too little of it.
+        sources: the texts. Several files form one text and are separated by newlines.
+        cache: the cache of encoded texts. A text that it contains is not encoded again.
+        vocabulary: the vocabulary to encode with; None builds one.
+        messages: receives notes and progress updates.
+        check: called with the key and the files before anything is encoded.
+    Raises: TextError if a text cannot be read, or there is too little text.
     """
-    watch = watch or Messages()
+    messages = messages or Messages()
     if (*sources.train, *sources.valid, *sources.test).count(STDIN) > 1:
-        raise TextError("-: stands for stdin, which can be read once; a file is needed besides")
+        raise TextError(
+            "-: stands for stdin, which can be read once; use a file for the other text"
+        )
     try:
-        with cache.working_folder(watch) as folder:
-            spool = folder / SPOOL
+        with cache.working_folder(messages) as folder:
+            stdin_copy = folder / STDIN_COPY
             try:
                 started = time.monotonic()
-                read = _read(sources, config, spool, watch)
-                key = _key(read, config, vocabulary)
+                read = identify_files(
+                    sources, stdin_copy=stdin_copy, any_bytes=config.codec is None,
+                    messages=messages,
+                )
+                key = compute_key(read, config, vocabulary)
                 if check is not None:
                     check(key, read.files)
-                corpus = _found(cache.find(key), read.files, watch)
+                corpus = _open_if_intact(cache.find(key), read.files, messages)
                 if corpus is None:
-                    texts = Texts(read.paths, config.codec, watch)
-                    description = encode(texts, config, folder / TOKENS, vocabulary)
-                    corpus = _kept(description, read.files, cache, folder, key)
-                    _say_speed(read.files, time.monotonic() - started, watch)
+                    reader = PartReader(read.paths, config.codec, messages)
+                    description = encode_parts(reader, config, folder / TOKENS, vocabulary)
+                    corpus = _add_entry(description, read.files, cache, folder, key)
+                    _report_speed(read.files, time.monotonic() - started, messages)
                 return corpus
             except TextError as error:
-                raise TextError(str(error).replace(str(spool), "stdin")) from None
+                raise TextError(str(error).replace(str(stdin_copy), "stdin")) from None
     except OSError as error:
         raise TextError(
             f"{cache.folder}: the encoded text cannot be written ({error.strerror}); a folder with "
@@ -138,9 +118,9 @@ def load_corpus(
 
 
 def open_entry(entry: Entry, files: tuple[FileIdentity, ...] = ()) -> Corpus:
-    """A corpus as it stands in the cache; its tokens are mapped, not read.
+    """Open a corpus in the cache. Its tokens are memory-mapped.
 
-    Raises: ValueError, KeyError, TypeError or OSError where the entry is damaged.
+    Raises: ValueError, KeyError, TypeError or OSError if the entry is damaged.
     """
     description = json.loads((entry.folder / ENTRY).read_text("ascii"))
     if description["version"] != VERSION:
@@ -160,82 +140,15 @@ def open_entry(entry: Entry, files: tuple[FileIdentity, ...] = ()) -> Corpus:
     )
 
 
-def _read(sources: Sources, config: TextConfig, spool: Path, watch: Messages) -> Read:
-    """Find the files, and read each once to know it again; standard input is spooled."""
-    marks: dict[str, tuple[FileIdentity, ...]] = {}
-    paths: dict[str, list[str]] = {}
-    for name, given in asdict(sources).items():
-        if not given:
-            continue
-        found = find_files(given, any_bytes=config.codec is None)
-        if found.skipped:
-            watch.say(
-                f"note: {len(found.skipped)} files are no text and were left out, "
-                f"{found.skipped[0]} the first"
-            )
-        marks[name] = tuple(_mark(path, spool, watch) for path in found.files)
-        paths[name] = [str(spool) if path == STDIN else path for path in found.files]
-    return Read(marks, paths)
-
-
-def _mark(path: str, spool: Path, watch: Messages) -> FileIdentity:
-    digest, num_bytes = hashlib.sha256(), 0
-    with watch.stage("reading", [path]) as advance:
-        copy = spool.open("xb") if path == STDIN else None
-        try:
-            with closing(raw_chunks(path, packed=True, advance=advance)) as chunks:
-                for chunk in chunks:
-                    digest.update(chunk)
-                    num_bytes += len(chunk)
-                    if copy is not None:
-                        copy.write(chunk)
-        finally:
-            if copy is not None:
-                copy.close()
-    known_as = path if path == STDIN else os.path.abspath(path)
-    return FileIdentity(known_as, num_bytes, digest.hexdigest())
-
-
-def _found(
-    entry: Entry | None, files: tuple[FileIdentity, ...], watch: Messages
-) -> Corpus | None:
-    if entry is None:
-        return None
-    try:
-        return open_entry(entry, files)
-    except (ValueError, LookupError, TypeError, AttributeError, OSError):
-        watch.say(f"note: the cache entry {entry.folder} is damaged; encoding again")
-        return None
-
-
-def _kept(
-    description: dict[str, Any], files: tuple[FileIdentity, ...], cache: Cache, folder: Path,
-    key: str,
-) -> Corpus:
-    """Make an entry of the tokens in a working folder."""
-    description |= {"version": VERSION, "names": [file.path for file in files]}
-    (folder / ENTRY).write_text(json.dumps(description), "ascii")
-    (folder / SPOOL).unlink(missing_ok=True)
-    return open_entry(cache.add(folder, key), files)
-
-
-def _say_speed(files: tuple[FileIdentity, ...], seconds: float, watch: Messages) -> None:
-    size = sum(file.num_bytes for file in files)
-    packed = "packed " if any(packing_of(file.path) for file in files) else ""
-    if seconds > 1:
-        watch.say(
-            f"encoded {size / 1e6:,.0f} MB of {packed}text in {seconds:.1f} s "
-            f"({size / seconds / 1e6:,.1f} MB/s)"
-        )
-
-
-def _key(read: Read, config: TextConfig, vocabulary: Vocabulary | None) -> str:
-    """What a cache entry is known by: contents, tokenizer, version."""
-    named = {
+def compute_key(
+    source_files: SourceFiles, config: TextConfig, vocabulary: Vocabulary | None
+) -> str:
+    """Return the key of a cache entry: a hash of the contents, the tokenization and the version."""
+    facts = {
         "version": VERSION,
         "contents": {
-            name: [(mark.sha256, packing_of(mark.path)) for mark in marks]
-            for name, marks in read.marks.items()
+            name: [(file.sha256, find_compression(file.path)) for file in files]
+            for name, files in source_files.identities.items()
         },
         "level": config.level,
         "sentences": config.sentences,
@@ -245,4 +158,37 @@ def _key(read: Read, config: TextConfig, vocabulary: Vocabulary | None) -> str:
         "valid_fraction": config.valid_fraction,
         "vocabulary": None if vocabulary is None else vocabulary.fingerprint,
     }
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _open_if_intact(
+    entry: Entry | None, files: tuple[FileIdentity, ...], messages: Messages
+) -> Corpus | None:
+    if entry is None:
+        return None
+    try:
+        return open_entry(entry, files)
+    except (ValueError, LookupError, TypeError, AttributeError, OSError):
+        messages.note(f"the cache entry {entry.folder} is damaged; encoding the text again")
+        return None
+
+
+def _add_entry(
+    description: dict[str, Any], files: tuple[FileIdentity, ...], cache: Cache, folder: Path,
+    key: str,
+) -> Corpus:
+    """Add the tokens in a working folder to the cache, and open the new entry."""
+    description |= {"version": VERSION, "names": [file.path for file in files]}
+    (folder / ENTRY).write_text(json.dumps(description), "ascii")
+    (folder / STDIN_COPY).unlink(missing_ok=True)
+    return open_entry(cache.add(folder, key), files)
+
+
+def _report_speed(files: tuple[FileIdentity, ...], seconds: float, messages: Messages) -> None:
+    size = sum(file.num_bytes for file in files)
+    compressed = "compressed " if any(find_compression(file.path) for file in files) else ""
+    if seconds > MIN_REPORTED_SECONDS:
+        messages.say(
+            f"encoded {size / 1e6:,.0f} MB of {compressed}text in {seconds:.1f} s "
+            f"({size / seconds / 1e6:,.1f} MB/s)"
+        )

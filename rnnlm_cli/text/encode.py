@@ -1,6 +1,6 @@
-"""Texts -> a file of tokens: a pass each to measure, to cut, to count and to write them.
+"""Text files -> a file of token ids, in separate passes: measure, find the cut, count, encode.
 
-No pass holds more than some chunks of the text. Legend: N stream length, V vocabulary size.
+No pass holds more than a few chunks of the text in memory. Legend: V vocabulary size.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,126 +10,159 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnlm_cli.config import UNKNOWN_ID, TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import Messages
-from rnnlm_cli.text.reading import parted, read_files
+from rnnlm_cli.text.reading import read_files, split_at
 from rnnlm_cli.text.tokenizers import BOUNDARY
 from rnnlm_cli.text.vocabulary import Vocabulary
 
-PARTS = ("train", "valid", "test")  # in the order in which they lie in the file
-MIN_TRAINING_TOKENS = 16  # to train on: less is a slip of the hand
+PARTS = ("train", "valid", "test")  # in the order of the file of tokens
+MIN_TRAINING_TOKENS = 16  # a training text with fewer tokens is a mistake of the user
 INTEGERS = (np.uint8, np.uint16, np.uint32)
+
+Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The files of each part, how they are decoded, and who is told of it."""
+class PartReader:
+    """Reads the text of each part of a corpus.
+
+    Args:
+        paths: the files of each part.
+        codec: their encoding; None means byte level.
+        messages: receives progress updates.
+    """
 
     paths: Mapping[str, Sequence[str]]
     codec: str | None
-    watch: Messages
+    messages: Messages
 
     @contextmanager
-    def chunks(self, name: str, stage: str) -> Iterator[Iterator[str]]:
-        """The text of a part in pieces."""
+    def open_part(self, name: str, stage: str) -> Iterator[Iterator[str]]:
+        """Open the text of a part as an iterator of chunks.
+
+        Args:
+            stage: the name of this pass, for progress updates.
+        """
         paths = self.paths[name]
-        with self.watch.stage(stage, paths) as advance:
+        with self.messages.stage(stage, paths) as advance:
             yield read_files(paths, encoding=self.codec, advance=advance)
 
-    def subject(self, name: str) -> str:
-        """What a message about a part begins with."""
+    def format_subject(self, name: str) -> str:
+        """Return the subject of error messages about a part: its files."""
         return " ".join(self.paths[name])
 
 
-def encode(
-    texts: Texts, config: TextConfig, path: Path, vocabulary: Vocabulary | None
+@dataclass(frozen=True)
+class _TokenWriter:
+    """Appends token ids to a file, in the smallest unsigned integers that hold the vocabulary."""
+
+    vocabulary: Vocabulary
+    file: IO[bytes]
+
+    @property
+    def dtype(self) -> type[np.unsignedinteger[Any]]:
+        num_tokens = len(self.vocabulary)
+        return next(each for each in INTEGERS if num_tokens <= np.iinfo(each).max + 1)
+
+    def write(self, chunks: Iterable[str]) -> tuple[list[int], Counts]:
+        """Append a text. Returns [number of tokens, number of characters], and the counts."""
+        num_characters = 0
+
+        def measure() -> Iterator[str]:
+            nonlocal num_characters
+            for chunk in chunks:
+                num_characters += len(chunk)
+                yield chunk
+
+        counts_V = np.zeros(len(self.vocabulary), np.int64)
+        for ids_N in self.vocabulary.encode_chunks(measure()):
+            counts = np.bincount(ids_N)
+            counts_V[: len(counts)] += counts
+            self.file.write(np.ascontiguousarray(ids_N, self.dtype).data)
+        return [int(counts_V.sum()), num_characters], counts_V
+
+
+def encode_parts(
+    reader: PartReader, config: TextConfig, path: Path, vocabulary: Vocabulary | None
 ) -> dict[str, Any]:
-    """Write the tokens of all parts to a file.
+    """Write the token ids of all parts to a file.
 
     Args:
-        vocabulary: None builds one from the training part.
-    Returns: dtype, parts, counts and vocabulary, as an entry of the cache describes them.
-    Raises: TextError where a text cannot be read, or there is too little of it.
+        path: the file of tokens.
+        vocabulary: the vocabulary to encode with; None builds one from the training part.
+    Returns: dtype, parts, counts and vocabulary; see `rnnlm_cli.text.corpus`.
+    Raises: TextError if a text cannot be read, or there is too little text.
     """
-    cut = None  # where validation begins in the training text
-    with texts.chunks("train", "measuring") as chunks:
-        num_characters, inner_end = _measure(chunks)
-    if not num_characters:
-        raise TextError(f"{texts.subject('train')}: is empty; a text to train on is needed")
-    if "valid" not in texts.paths:
-        cut = num_characters = _cut(texts, num_characters, inner_end, config)
+    num_characters, cut = _measure_training_part(reader, config)
     built = vocabulary
     if built is None:
-        with texts.chunks("train", "counting") as chunks:
-            to_train, _ = parted(chunks, cut)
-            built = Vocabulary.build(to_train, num_characters, config)
-    dtype = next(each for each in INTEGERS if len(built) <= np.iinfo(each).max + 1)
+        with reader.open_part("train", "counting") as chunks:
+            train_chunks, _ = split_at(chunks, cut)
+            built = Vocabulary.build(train_chunks, num_characters, config)
     parts: dict[str, list[int]] = {}
     with path.open("wb") as file:
-        with texts.chunks("train", "encoding") as chunks:
-            to_train, to_validate = parted(chunks, cut)
-            parts["train"], counts_V = _write(built, to_train, file, dtype)
-            if parts["train"][0] < MIN_TRAINING_TOKENS:
-                raise TextError(
-                    f"{texts.subject('train')}: holds {parts['train'][0]} tokens to train on; "
-                    f"at least {MIN_TRAINING_TOKENS} are needed"
-                )
-            if vocabulary is not None:  # the model knew unknown tokens, or meets them now
+        writer = _TokenWriter(built, file)
+        with reader.open_part("train", "encoding") as chunks:
+            train_chunks, valid_chunks = split_at(chunks, cut)
+            parts["train"], counts_V = writer.write(train_chunks)
+            _require_tokens_to_train(parts["train"][0], reader.format_subject("train"))
+            if vocabulary is not None:  # the training text may add unknown tokens
                 num_unknown = vocabulary.num_unknown + int(counts_V[UNKNOWN_ID])
                 built = replace(vocabulary, num_unknown=num_unknown)
             if cut is not None:
-                parts["valid"], counted_V = _write(built, to_validate, file, dtype)
-                _require_tokens_to_score(built, counted_V, texts.subject("train"))
+                parts["valid"], valid_counts_V = writer.write(valid_chunks)
+                _require_tokens_to_score(built, valid_counts_V, reader.format_subject("train"))
         for name in PARTS[1:]:
-            if name in texts.paths:
-                with texts.chunks(name, f"encoding {name}") as chunks:
-                    parts[name], counted_V = _write(built, chunks, file, dtype)
-                _require_tokens_to_score(built, counted_V, texts.subject(name))
+            if name in reader.paths:
+                with reader.open_part(name, f"encoding {name}") as chunks:
+                    parts[name], part_counts_V = writer.write(chunks)
+                _require_tokens_to_score(built, part_counts_V, reader.format_subject(name))
     return {
-        "dtype": np.dtype(dtype).name, "parts": parts, "counts": counts_V.tolist(),
+        "dtype": np.dtype(writer.dtype).name, "parts": parts, "counts": counts_V.tolist(),
         "vocabulary": built.to_dict(),
     }
 
 
-def _write(
-    vocabulary: Vocabulary, chunks: Iterable[str], file: IO[bytes], dtype: type[np.unsignedinteger]
-) -> tuple[list[int], np.ndarray[Any, np.dtype[np.int64]]]:
-    """Append the tokens of a text. Returns [tokens, characters] and the count of each token."""
-    num_characters = 0
-
-    def measured() -> Iterator[str]:
-        nonlocal num_characters
-        for chunk in chunks:
-            num_characters += len(chunk)
-            yield chunk
-
-    counts_V = np.zeros(len(vocabulary), np.int64)
-    for ids_N in vocabulary.encode_chunks(measured()):
-        counts = np.bincount(ids_N)
-        counts_V[: len(counts)] += counts
-        file.write(np.ascontiguousarray(ids_N, dtype).data)
-    return [int(counts_V.sum()), num_characters], counts_V
-
-
-def _require_tokens_to_score(
-    vocabulary: Vocabulary, counts_V: np.ndarray[Any, np.dtype[np.int64]], subject: str
-) -> None:
-    """Raise TextError where none of a part's tokens has a probability."""
-    known = int(counts_V.sum()) - (0 if vocabulary.num_unknown else int(counts_V[UNKNOWN_ID]))
-    if not known:
+def _measure_training_part(reader: PartReader, config: TextConfig) -> tuple[int, int | None]:
+    """Return the length of the training part in characters, and where validation begins in its
+    text (None if validation has its own files)."""
+    with reader.open_part("train", "measuring") as chunks:
+        num_characters, last_newline = _measure_text(chunks)
+    if not num_characters:
         raise TextError(
-            f"{subject}: holds no tokens to score, or none that the training text has; "
-            "a text of the same kind is needed"
+            f"{reader.format_subject('train')}: is empty; a text to train on is needed"
+        )
+    if "valid" in reader.paths:
+        return num_characters, None
+    cut = _find_validation_start(reader, num_characters, last_newline, config)
+    return cut, cut
+
+
+def _require_tokens_to_train(num_tokens: int, subject: str) -> None:
+    if num_tokens < MIN_TRAINING_TOKENS:
+        raise TextError(
+            f"{subject}: holds {num_tokens} tokens to train on; "
+            f"at least {MIN_TRAINING_TOKENS} are needed"
         )
 
 
-def _measure(chunks: Iterable[str]) -> tuple[int, int]:
-    """How many characters a text has, and where its last line end is but for a final one.
+def _require_tokens_to_score(vocabulary: Vocabulary, counts_V: Counts, subject: str) -> None:
+    """Raise TextError if no token of a part has a probability."""
+    known = int(counts_V.sum()) - (0 if vocabulary.num_unknown else int(counts_V[UNKNOWN_ID]))
+    if not known:
+        raise TextError(
+            f"{subject}: contains no token that the vocabulary knows; a text of the same kind as "
+            "the training text is needed"
+        )
 
-    The latter is -1 where there is none.
-    """
+
+def _measure_text(chunks: Iterable[str]) -> tuple[int, int]:
+    """Return the length in characters, and the position of the last newline, ignoring one at the
+    very end (-1 if there is none)."""
     size, last, before_last = 0, -1, -1
     for chunk in chunks:
         at = chunk.rfind(BOUNDARY)
@@ -141,28 +174,31 @@ def _measure(chunks: Iterable[str]) -> tuple[int, int]:
     return size, last if last < size - 1 else before_last
 
 
-def _cut(texts: Texts, num_characters: int, inner_end: int, config: TextConfig) -> int:
-    """Where validation begins: int(0.9 N), for sentences at the next line end."""
+def _find_validation_start(
+    reader: PartReader, num_characters: int, last_newline: int, config: TextConfig
+) -> int:
+    """Return the first character of the validation part: int((1 - valid_fraction) * length) and,
+    for sentences, the start of the next line from there."""
     cut = int((1 - config.valid_fraction) * num_characters)
     if not config.sentences:
         return cut
-    if inner_end < 0:
+    if last_newline < 0:
         raise TextError(
-            f"{texts.subject('train')}: is one line, and every line is a sentence here; at least "
-            "two are needed. Try --text running, or give --valid FILE"
+            f"{reader.format_subject('train')}: is one line, and every line is a sentence here; at "
+            "least two are needed. Try --text running, or give --valid FILE"
         )
-    if inner_end < cut - 1:  # the last line is long: begin validation with it
-        return inner_end + 1
-    with texts.chunks("train", "cutting") as chunks:
-        return _line_end_from(chunks, max(cut - 1, 0)) + 1
+    if last_newline < cut - 1:  # the last line is long: it becomes the validation part
+        return last_newline + 1
+    with reader.open_part("train", "cutting") as chunks:
+        return _find_newline(chunks, max(cut - 1, 0)) + 1
 
 
-def _line_end_from(chunks: Iterable[str], begin: int) -> int:
-    """The first line end at or after a position."""
+def _find_newline(chunks: Iterable[str], begin: int) -> int:
+    """Return the position of the first newline at or after `begin`, which must exist."""
     at = 0
     for chunk in chunks:
         found = chunk.find(BOUNDARY, max(begin - at, 0))
         if found >= 0:
             return at + found
         at += len(chunk)
-    raise AssertionError("there is one")
+    raise AssertionError("no newline at or after the position")

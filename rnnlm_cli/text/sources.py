@@ -1,25 +1,31 @@
-"""What a person names as a text -> the files that hold it, in order."""
+"""The names that a user gives for a text -> the files that contain it, and their identities."""
 
 import glob
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from rnnlm_cli.errors import TextError
-from rnnlm_cli.text.reading import STDIN, SUFFIXES
+from rnnlm_cli.messages import Messages
+from rnnlm_cli.text.decompress import SUFFIXES
+from rnnlm_cli.text.reading import STDIN, read_raw_chunks
 
-HEAD_BYTES = 8192  # looked at, to tell text from binary files
-OUR_NAMES, OUR_HISTORY = ".rnnlm", b'{"step": '  # of what training writes: names, a first line
+HEAD_BYTES = 8192  # the part of a file that decides between text and binary
+MODEL_SUFFIX = ".rnnlm"  # in the names of models and of the files beside them
+HISTORY_START = b'{"step": '  # the first bytes of a training history
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The texts of a run as they were named: files, folders, patterns, or "-" for stdin.
+    """The texts of a run as the user named them: files, folders, patterns, or "-" for stdin.
 
     Args:
-        train: what to train on; without `valid` its end is the validation text.
-        valid: validation texts of their own.
-        test: texts to score once, at the end.
+        train: the texts to train on. Without `valid`, their end is held out for validation.
+        valid: separate validation texts.
+        test: texts that are scored once, at the end.
     """
 
     train: tuple[str, ...]
@@ -27,40 +33,68 @@ class Sources:
     test: tuple[str, ...] = ()
 
     def absolute(self) -> "Sources":
-        """The same, to be found from any folder."""
+        """Return the same sources with absolute paths."""
         return Sources(*(
-            tuple(map(_absolute, names)) for names in (self.train, self.valid, self.test)
+            tuple(map(_make_absolute, names)) for names in (self.train, self.valid, self.test)
         ))
 
     @property
-    def read_stdin(self) -> bool:
-        """Whether standard input is one of them."""
+    def reads_stdin(self) -> bool:
+        """Whether standard input is one of the sources."""
         return STDIN in (*self.train, *self.valid, *self.test)
 
 
 @dataclass(frozen=True)
-class Found:
-    """The files of some names, and those that a folder holds which are no text."""
+class FoundFiles:
+    """The files that the names resolve to, and the non-text files that were skipped."""
 
     files: tuple[str, ...]
     skipped: tuple[str, ...]
 
 
-def find_files(names: Sequence[str], *, any_bytes: bool = False) -> Found:
-    """The files that names stand for, in the order of the names, those of each one sorted.
+@dataclass(frozen=True)
+class FileIdentity:
+    """The identity of an input file: path, size and SHA-256."""
 
-    A folder gives all files below it, but for hidden ones, binary ones and models of ours. A name
-    with * ? or [ that is no file is a pattern, in which ** stands for any folders.
+    path: str
+    num_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files of a corpus, for each part.
 
     Args:
-        any_bytes: whether binary files are as good as others.
-    Raises: TextError where a folder holds no text or a pattern fits no file.
+        identities: the identities of a part's files.
+        paths: the paths from which a part is read; for standard input, the path of its copy.
+    """
+
+    identities: dict[str, tuple[FileIdentity, ...]]
+    paths: dict[str, list[str]]
+
+    @property
+    def files(self) -> tuple[FileIdentity, ...]:
+        """The identities of the files of all parts."""
+        return tuple(file for files in self.identities.values() for file in files)
+
+
+def find_files(names: Sequence[str], *, any_bytes: bool = False) -> FoundFiles:
+    """Find the files that names stand for.
+
+    A folder stands for all files below it, except hidden files, binary files and models. A name
+    that contains * ? or [ and is not an existing file is a pattern, in which ** stands for any
+    number of folders. The files keep the order of the names; those of one name are sorted.
+
+    Args:
+        any_bytes: accept binary files in folders.
+    Raises: TextError if a folder contains no text or a pattern matches no file.
     """
     files: list[str] = []
     skipped: list[str] = []
     for name in names:
         if os.path.isdir(name):
-            below = sorted(_files_below(name))
+            below = sorted(_list_files_below(name))
             texts = [path for path in below if _is_text(path, any_bytes)]
             skipped += sorted(set(below) - set(texts))
             if not texts:
@@ -73,13 +107,58 @@ def find_files(names: Sequence[str], *, any_bytes: bool = False) -> Found:
             files += matches
         else:
             files.append(name)
-    return Found(tuple(files), tuple(skipped))
+    return FoundFiles(tuple(files), tuple(skipped))
 
 
-def _absolute(name: str) -> str:
+def identify_files(
+    sources: Sources, *, stdin_copy: Path, any_bytes: bool, messages: Messages
+) -> SourceFiles:
+    """Find the files, and read each one once to compute its identity.
+
+    Args:
+        stdin_copy: the file to which standard input is copied, as it can be read only once.
+        any_bytes: accept binary files in folders.
+        messages: receives notes and progress updates.
+    Raises: TextError if a file cannot be found or read.
+    """
+    identities: dict[str, tuple[FileIdentity, ...]] = {}
+    paths: dict[str, list[str]] = {}
+    for name, given in asdict(sources).items():
+        if not given:
+            continue
+        found = find_files(given, any_bytes=any_bytes)
+        if found.skipped:
+            messages.note(
+                f"skipped {len(found.skipped)} files that are not text; the first is "
+                f"{found.skipped[0]}"
+            )
+        identities[name] = tuple(_identify(path, stdin_copy, messages) for path in found.files)
+        paths[name] = [str(stdin_copy) if path == STDIN else path for path in found.files]
+    return SourceFiles(identities, paths)
+
+
+def _identify(path: str, stdin_copy: Path, messages: Messages) -> FileIdentity:
+    digest, num_bytes = hashlib.sha256(), 0
+    with messages.stage("reading", [path]) as advance:
+        copy = stdin_copy.open("xb") if path == STDIN else None
+        try:
+            with closing(read_raw_chunks(path, decompress=False, advance=advance)) as chunks:
+                for chunk in chunks:
+                    digest.update(chunk)
+                    num_bytes += len(chunk)
+                    if copy is not None:
+                        copy.write(chunk)
+        finally:
+            if copy is not None:
+                copy.close()
+    absolute = path if path == STDIN else os.path.abspath(path)
+    return FileIdentity(absolute, num_bytes, digest.hexdigest())
+
+
+def _make_absolute(name: str) -> str:
     if name == STDIN or os.path.isabs(name):
         return name
-    if _is_pattern(name):  # in a folder whose own name may look like one
+    if _is_pattern(name):  # escape the folder, whose name may contain * ? or [
         return os.path.join(glob.escape(os.getcwd()), name)
     return os.path.abspath(name)
 
@@ -88,25 +167,26 @@ def _is_pattern(name: str) -> bool:
     return name != STDIN and not os.path.lexists(name) and glob.has_magic(name)
 
 
-def _files_below(folder: str) -> Iterator[str]:
+def _list_files_below(folder: str) -> Iterator[str]:
     for at, folders, names in os.walk(folder):
         folders[:] = [each for each in folders if not each.startswith(".")]
         for name in names:
             path = os.path.join(at, name)
-            if not name.startswith(".") and OUR_NAMES not in name and os.path.isfile(path):
+            if not name.startswith(".") and MODEL_SUFFIX not in name and os.path.isfile(path):
                 yield path
 
 
 def _is_text(path: str, any_bytes: bool) -> bool:
-    """Whether a file is neither the history of a run, whatever it is called, nor binary.
+    """Return whether a file is neither binary nor a training history, whatever its name.
 
-    Binary are NUL bytes near the beginning, as git decides it; packed files pass.
+    A file with a NUL byte in its first 8 KB counts as binary (git's rule); compressed files are
+    accepted.
     """
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError:
-        return True  # what is wrong with it is said when it is read
-    if head.startswith(OUR_HISTORY):
+        return True  # the error is reported when the file is read
+    if head.startswith(HISTORY_START):
         return False
     return any_bytes or path.endswith(SUFFIXES) or b"\0" not in head

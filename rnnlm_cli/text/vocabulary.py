@@ -1,9 +1,9 @@
-"""Tokens and their ids: id 0 is <unk>, id 1 the boundary, the newline between two lines.
+"""Tokens and their ids: id 0 is <unk>, id 1 is the boundary token, the newline between two lines.
 
 char   every character is a token
 byte   every byte of the UTF-8 text is a token; all 256 are known
-word   what stands between white space is a token; lines are split at "\\n" only
-bpe    bytes, and pairs merged from them (`rnnlm_cli.text.bpe`)
+word   the text between white space is a token; lines are split at "\\n" only
+bpe    bytes, and tokens merged from pairs of them (`rnnlm_cli.text.bpe`)
 """
 
 import codecs
@@ -17,17 +17,17 @@ from typing import Any, Self
 
 from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID, Level, TextConfig
 from rnnlm_cli.errors import TextError
-from rnnlm_cli.text.bpe import BpeCoder, Merge, check_merges, learn_merges
+from rnnlm_cli.text.bpe import BpeTokenizer, Merge, check_merges, learn_merges
 from rnnlm_cli.text.counting import WordCounter, count_characters
-from rnnlm_cli.text.reading import whole_words
+from rnnlm_cli.text.reading import rechunk_at_words
 from rnnlm_cli.text.tokenizers import (
     BOUNDARY,
-    ByteCoder,
-    CharCoder,
-    Coder,
+    ByteTokenizer,
+    CharTokenizer,
     Ids,
-    WordCoder,
-    byte_token,
+    Tokenizer,
+    WordTokenizer,
+    byte_to_token,
 )
 
 UNKNOWN = "<unk>"
@@ -36,15 +36,15 @@ BYTE_LEVELS = ("byte", "bpe")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The tokens a model knows.
+    """The tokens that a model knows.
 
     Args:
-        level: what a token is.
-        tokens: in the order of their ids; <unk> and the newline first. At byte and bpe level they
-            stand for bytes by PEP 383: those that are no UTF-8 are lone surrogates.
-        num_unknown: how many tokens of the training text were unknown. Where it is 0 a model has
-            no probability for unknown tokens.
-        merges: at bpe level, the pairs of ids that are merged, in order.
+        level: the kind of token.
+        tokens: in id order, with <unk> and the newline first. At byte and bpe level they stand
+            for bytes; bytes that are not UTF-8 are lone surrogates (PEP 383).
+        num_unknown: the number of unknown tokens in the training text. If it is 0, a model gives
+            <unk> no probability.
+        merges: at bpe level, the merged pairs of ids, in the order of the merges.
     """
 
     level: Level
@@ -57,33 +57,32 @@ class Vocabulary:
 
     @classmethod
     def build(cls, chunks: Iterable[str], num_characters: int, config: TextConfig) -> Self:
-        """Count the training text and keep the tokens that the configuration asks for.
+        """Count the tokens of the training text and keep those that the configuration asks for.
 
-        Tokens stand in order of falling count, then of their code points; at bpe level in the
-        order in which they were merged.
+        Tokens are ordered by falling count, then by code points; at bpe level by their merges.
 
         Args:
             chunks: the training text.
-            num_characters: how long it is.
+            num_characters: its length.
         """
         if config.level in BYTE_LEVELS:
-            others = (byte_token(value) for value in range(256) if value != ord(BOUNDARY))
+            others = (byte_to_token(value) for value in range(256) if value != ord(BOUNDARY))
             tokens = (UNKNOWN, BOUNDARY, *others)
             if config.level == "byte":
                 return cls("byte", tokens, 0)
             new, merges = learn_merges(
-                whole_words(chunks), num_characters, config.max_tokens, tokens
+                rechunk_at_words(chunks), num_characters, config.max_tokens, tokens
             )
             return cls("bpe", (*tokens, *new), 0, tuple(merges))
-        counts, unknown = _counts(chunks, config)
+        counts, num_unknown = _count_tokens(chunks, config)
         ranked = sorted(counts, key=lambda token: (-counts[token], token))
         if config.vocab_size is not None:
-            unknown += sum(counts[token] for token in ranked[config.vocab_size - 2 :])
+            num_unknown += sum(counts[token] for token in ranked[config.vocab_size - 2 :])
             ranked = ranked[: config.vocab_size - 2]
-        return cls(config.level, (UNKNOWN, BOUNDARY, *ranked), unknown)
+        return cls(config.level, (UNKNOWN, BOUNDARY, *ranked), num_unknown)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: level, tokens in id order, num_unknown; at bpe level merges too."""
+        """Return plain data: level, tokens in id order, num_unknown; at bpe level also merges."""
         data = {
             "level": self.level,
             "tokens": list(self.tokens),
@@ -93,9 +92,9 @@ class Vocabulary:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_dict`.
+        """Return the vocabulary that `to_dict` described.
 
-        Raises: ValueError where the data cannot be a vocabulary.
+        Raises: ValueError if the data does not describe a vocabulary.
         """
         tokens = tuple(data["tokens"])
         if tokens[:2] != (UNKNOWN, BOUNDARY) or len(set(tokens)) != len(tokens):
@@ -111,7 +110,7 @@ class Vocabulary:
             raise ValueError("tokens")
         merges = tuple((left, right) for left, right in data.get("merges", ()))
         if level == "bpe":
-            if {byte_token(value) for value in range(256)} != set(tokens[1:257]):
+            if {byte_to_token(value) for value in range(256)} != set(tokens[1:257]):
                 raise ValueError("tokens")
             if not all(1 <= id_ < len(tokens) for merge in merges for id_ in merge):
                 raise ValueError("merges")
@@ -122,46 +121,46 @@ class Vocabulary:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the tokens in id order, and of the merges."""
+        """SHA-256 over `to_dict()`: level, tokens, num_unknown and merges."""
         return hashlib.sha256(json.dumps(self.to_dict()).encode()).hexdigest()
 
     def encode(self, text: str) -> Ids:
-        """The ids of a text, a boundary for every newline and UNKNOWN_ID for what is not known."""
-        return self._coder.encode(text)
+        """Return the token ids of a text: BOUNDARY_ID for a newline, UNKNOWN_ID for <unk>."""
+        return self._tokenizer.encode(text)
 
     def encode_chunks(self, chunks: Iterable[str]) -> Iterator[Ids]:
-        """The same of a text in pieces, wherever they are cut."""
-        pieces = whole_words(chunks) if self.level in ("word", "bpe") else chunks
-        return map(self._coder.encode, pieces)
+        """Yield the token ids of a text in chunks. The ids do not depend on the chunks."""
+        pieces = rechunk_at_words(chunks) if self.level in ("word", "bpe") else chunks
+        return map(self._tokenizer.encode, pieces)
 
     def split(self, text: str) -> list[str]:
-        """The tokens of a text as it writes them, one for every id that `encode` gives."""
-        return self._coder.split(text)
+        """Return the tokens as the text spells them, one for every id that `encode` returns."""
+        return self._tokenizer.split(text)
 
-    def unknown_in(self, text: str) -> list[str]:
-        """The tokens of a text that are not known, each once, in order."""
+    def find_unknown(self, text: str) -> list[str]:
+        """Return the distinct unknown tokens of a text, in the order of their first occurrence."""
         pairs = zip(self.split(text), self.encode(text), strict=True)
         return list(dict.fromkeys(token for token, id_ in pairs if id_ == UNKNOWN_ID))
 
-    def decoder(self, prompt: str = "") -> "Decoder":
-        """What turns new ids into text that goes on after a prompt."""
+    def make_decoder(self, prompt: str = "") -> "Decoder":
+        """Return a decoder of the ids that follow a prompt."""
         return Decoder(self, prompt)
 
     @cached_property
-    def _coder(self) -> Coder:
+    def _tokenizer(self) -> Tokenizer:
         if self.level == "bpe":
-            return BpeCoder(self.tokens, self.merges)
-        coders: dict[Level, type[CharCoder | ByteCoder | WordCoder]] = {
-            "char": CharCoder, "byte": ByteCoder, "word": WordCoder
+            return BpeTokenizer(self.tokens, self.merges)
+        tokenizers: dict[Level, type[CharTokenizer | ByteTokenizer | WordTokenizer]] = {
+            "char": CharTokenizer, "byte": ByteTokenizer, "word": WordTokenizer
         }
-        return coders[self.level](self.tokens)
+        return tokenizers[self.level](self.tokens)
 
 
 class Decoder:
-    """Ids -> text, one at a time.
+    """Turns token ids into text incrementally.
 
-    Words are set apart by one space. At byte and bpe level a character comes out when its last
-    byte is there; bytes that are no UTF-8 become U+FFFD each, and `num_replaced` counts them.
+    Words are separated by one space. At byte and bpe level a character is returned when its last
+    byte has arrived. Every byte that is not UTF-8 becomes U+FFFD; `num_replaced` counts them.
     """
 
     def __init__(self, vocabulary: Vocabulary, prompt: str) -> None:
@@ -171,52 +170,56 @@ class Decoder:
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
 
     def feed(self, ids: Iterable[int]) -> str:
-        """The text that these ids complete."""
+        """Return the text that these ids complete."""
         return "".join(self._feed_one(id_) for id_ in ids)
 
     def finish(self) -> str:
-        """What is left of a character that was never completed."""
-        return self._visible(self._utf8.decode(b"", final=True))
+        """Return the rest of a character that was not completed, as U+FFFD."""
+        return self._replace_invalid(self._utf8.decode(b"", final=True))
 
     def _feed_one(self, id_: int) -> str:
         token = self._vocabulary.tokens[id_]
         if self._vocabulary.level in BYTE_LEVELS:
             raw = token.encode("utf-8", "surrogateescape")
-            return self._visible(self._utf8.decode(raw))
+            return self._replace_invalid(self._utf8.decode(raw))
         if self._vocabulary.level == "char":
             return token
         space = " " if self._space_next and id_ != BOUNDARY_ID else ""
         self._space_next = id_ != BOUNDARY_ID
         return space + token
 
-    def _visible(self, text: str) -> str:
+    def _replace_invalid(self, text: str) -> str:
         shown = "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in text)
         self.num_replaced += sum(a != b for a, b in zip(text, shown, strict=True))
         return shown
 
 
-def _counts(chunks: Iterable[str], config: TextConfig) -> tuple[Counter[str], int]:
-    """The tokens that are frequent enough, with their counts, and how often the others come."""
+def _count_tokens(chunks: Iterable[str], config: TextConfig) -> tuple[Counter[str], int]:
+    """Return the counts of the tokens that are frequent enough, and the total count of the rest."""
     counts: Counter[str] = Counter()
-    unknown = 0
+    num_unknown = 0
     if config.level == "char":
-        counted: Iterable[tuple[str, int]] = count_characters(chunks).items()
+        all_counts: Iterable[tuple[str, int]] = count_characters(chunks).items()
     else:
         counter = WordCounter()
-        for piece in whole_words(chunks):
+        for piece in rechunk_at_words(chunks):
             counter.add(piece.split())
-        counted = counter.counts()
-    for token, count in counted:
+        all_counts = counter.iter_counts()
+    for token, count in all_counts:
         if token == UNKNOWN or (count < config.least_count and token != BOUNDARY):
-            unknown += count  # a literal <unk>, at word level, is one
+            num_unknown += count  # a word "<unk>" in the text counts as unknown
         elif token != BOUNDARY:
             counts[token] = count
-    return counts, unknown
+    return counts, num_unknown
 
 
 def require_known(vocabulary: Vocabulary, text: str, *, subject: str, remedy: str) -> None:
-    """Raise TextError listing the tokens of `text` that the vocabulary does not know."""
-    unknown = vocabulary.unknown_in(text)
+    """Raise TextError, with the unknown tokens of `text`, if there are any.
+
+    Args:
+        subject, remedy: the beginning and the end of the message.
+    """
+    unknown = vocabulary.find_unknown(text)
     if unknown:
         kind = {"char": "characters", "word": "words"}.get(vocabulary.level, "bytes")
         listed = " ".join(repr(token) for token in unknown)

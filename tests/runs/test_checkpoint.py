@@ -22,8 +22,7 @@ from rnnlm_cli.runs.checkpoint import (
     save_checkpoint,
 )
 from rnnlm_cli.runs.run_config import Settings
-from rnnlm_cli.text.corpus import FileIdentity
-from rnnlm_cli.text.sources import Sources
+from rnnlm_cli.text.sources import FileIdentity, Sources
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.train.optimizer import make_optimizers
 from rnnlm_cli.train.schedule import Plan

@@ -92,7 +92,7 @@ def test_merges_of_a_worked_example():
 def test_round_trip_is_exact_and_nothing_unknown(text, size):
     vocabulary = build(text * 2, size=size)  # twice, so that there are pairs to merge
     ids = vocabulary.encode(text).tolist()
-    decoder = vocabulary.decoder()
+    decoder = vocabulary.make_decoder()
     assert decoder.feed(ids) + decoder.finish() == text and decoder.num_replaced == 0
     assert all(1 <= id_ < len(vocabulary) <= size for id_ in ids)
     assert [vocabulary.tokens[id_] for id_ in ids] == vocabulary.split(text)
@@ -112,7 +112,7 @@ def test_no_token_crosses_a_line_end(text):
 def test_bytes_that_are_no_utf8_come_back(raw):
     ids = VOCABULARY.encode(raw.decode("utf-8", "surrogateescape"))
     assert b"".join(raw_of(VOCABULARY.tokens[id_]) for id_ in ids) == raw
-    decoder = VOCABULARY.decoder()
+    decoder = VOCABULARY.make_decoder()
     shown = decoder.feed(ids) + decoder.finish()
     assert shown.count("\ufffd") - raw.decode("utf-8", "ignore").count("\ufffd") == (
         decoder.num_replaced

@@ -30,7 +30,7 @@ def load(tmp_path, cache, heard):
         path.write_text(content, "utf-8", newline="")
         heard.stages.clear()
         corpus = load_corpus(
-            Sources((str(path),)), TextConfig(**settings), cache=Cache(cache), watch=heard
+            Sources((str(path),)), TextConfig(**settings), cache=Cache(cache), messages=heard
         )
         assert corpus.files[0].path == str(path)
         return corpus, "encoding" in heard.stages
@@ -51,7 +51,7 @@ def add(cache, key, *, used=None, size=100):
 
 
 def keys(cache):
-    return [entry.key for entry in cache.entries()]
+    return [entry.key for entry in cache.list_entries()]
 
 
 def write_state(path, key):
@@ -85,7 +85,7 @@ def test_the_same_content_under_another_name_is_found_again(load, level):
 )
 def test_what_may_become_other_tokens_is_encoded_anew(load, cache, change):
     load()
-    assert load(**change)[1] and len(Cache(cache).entries()) == 2
+    assert load(**change)[1] and len(Cache(cache).list_entries()) == 2
     assert not load()[1]
 
 
@@ -188,8 +188,8 @@ def test_an_entry_that_a_state_file_refers_to_stays(cache, tmp_path, name):
     folder = Cache(cache, max_bytes=250)
     a = add(folder, "a" * 32, used=1)
     state = write_state(tmp_path / name, "a" * 32)
-    a.note_run(state)
-    assert a.runs() == [state]
+    a.note_checkpoint(state)
+    assert a.find_checkpoints() == [state]
     add(folder, "b", used=2)
     add(folder, "c", used=3)
     assert keys(folder) == ["c", "a" * 32]
@@ -199,8 +199,8 @@ def test_an_entry_that_a_state_file_refers_to_stays(cache, tmp_path, name):
 def test_the_name_of_a_state_file_may_hold_what_is_no_line_end(cache, tmp_path, name):
     entry = add(Cache(cache), "a" * 32)
     state = write_state(tmp_path / name, "a" * 32)
-    entry.note_run(state)
-    assert entry.runs() == [state]
+    entry.note_checkpoint(state)
+    assert entry.find_checkpoints() == [state]
 
 
 @pytest.mark.parametrize(
@@ -216,9 +216,9 @@ def test_a_state_file_that_does_not_refer_to_an_entry_keeps_none(cache, tmp_path
     folder = Cache(cache, max_bytes=150)
     a = add(folder, "a" * 32, used=1)
     state = write_state(tmp_path / "run.state", "a" * 32)
-    a.note_run(state)
+    a.note_checkpoint(state)
     change(state)
-    assert a.runs() == []
+    assert a.find_checkpoints() == []
     add(folder, "c", used=3)
     assert keys(folder) == ["c"]
 
@@ -228,24 +228,24 @@ def test_a_run_is_noted_once_by_its_absolute_path(cache, tmp_path, monkeypatch):
     entry = add(Cache(cache), "a")
     state = write_state(tmp_path / "run", "a")
     for path in (state, state, state.relative_to(tmp_path), tmp_path / "ru", state):
-        entry.note_run(path)
+        entry.note_checkpoint(path)
     lines = (entry.folder / RUNS).read_text("utf-8").splitlines()
     assert lines == [str(state), str(tmp_path / "ru")]
-    assert entry.runs() == [state]
+    assert entry.find_checkpoints() == [state]
 
 
 def test_an_entry_that_is_gone_takes_no_notes_and_has_no_runs(cache, tmp_path):
     entry = Entry(cache / "gone")
-    entry.note_run(tmp_path / "run")
+    entry.note_checkpoint(tmp_path / "run")
     entry.touch()
-    assert entry.runs() == [] and not entry.folder.exists()
+    assert entry.find_checkpoints() == [] and not entry.folder.exists()
 
 
 def test_an_entry_made_again_still_knows_its_runs(cache, tmp_path):
     folder = Cache(cache)
     state = write_state(tmp_path / "run", "a")
-    add(folder, "a").note_run(state)
-    assert add(folder, "a").runs() == [state]
+    add(folder, "a").note_checkpoint(state)
+    assert add(folder, "a").find_checkpoints() == [state]
 
 
 def test_leftovers_of_dead_processes_go_and_those_of_living_ones_stay(cache):
@@ -283,10 +283,11 @@ def test_a_cache_that_cannot_be_made_is_replaced_by_a_temporary_one(
     path.write_bytes(b"in the way")
     text.write_text(TEXT, "utf-8")
     cache = Cache(path / "below")
-    assert cache.entries() == [] and cache.find("a") is None
-    corpus = load_corpus(Sources((str(text),)), TextConfig(), cache=cache, watch=heard)
+    assert cache.list_entries() == [] and cache.find("a") is None
+    corpus = load_corpus(Sources((str(text),)), TextConfig(), cache=cache, messages=heard)
     assert len(heard.said) == 1
-    assert heard.said[0].startswith(f"note: the cache folder {path / 'below'} cannot be written (")
+    note = f"rnnlm: note: the cache folder {path / 'below'} cannot be written ("
+    assert heard.said[0].startswith(note)
     assert path.read_bytes() == b"in the way"
     assert cache.folder.parent == tmp_path / "tmp" and keys(cache) == [corpus.key]
     del cache
@@ -310,7 +311,7 @@ def test_a_removed_entry_is_gone_and_the_others_stay(cache):
     folder = Cache(cache)
     a, b = add(folder, "a"), add(folder, "b")
     folder.remove(a)
-    assert folder.entries() == [b] and folder.find("a") is None and not a.folder.exists()
+    assert folder.list_entries() == [b] and folder.find("a") is None and not a.folder.exists()
 
 
 def test_an_entry_that_cannot_be_removed_is_an_error(cache, monkeypatch):
@@ -335,7 +336,7 @@ def test_an_entry_that_another_process_removes_first_is_no_error(cache, monkeypa
             other.remove(old)
         return []
 
-    monkeypatch.setattr(Entry, "runs", overtaken)
+    monkeypatch.setattr(Entry, "find_checkpoints", overtaken)
     add(folder, "new")
     assert keys(folder) == ["new"]
 
@@ -353,7 +354,7 @@ def test_of_two_processes_with_the_same_text_the_slower_takes_the_entry_of_the_f
 
     monkeypatch.setattr(module.os, "rename", overtaken)
     entry = add(slower, "a", size=9)
-    assert entry.num_bytes == 2 + 7 and slower.entries() == [entry]
+    assert entry.num_bytes == 2 + 7 and slower.list_entries() == [entry]
     assert [path.name for path in cache.iterdir()] == ["a"]
 
 

@@ -74,9 +74,9 @@ def test_own_validation_and_test_texts(corpus):
         ("", {}, "is empty"),
         ("short", {}, "at least 16"),
         ("one line of many words " * 9, {"level": "word"}, "is one line"),
-        ("ab\n" * 20, {"valid": ""}, "holds no tokens to score"),
-        ("ab\n" * 20, {"valid": "ab", "test": ""}, "holds no tokens to score"),
-        ("ab\n" * 20, {"valid": "xyz"}, "none that the training text has"),
+        ("ab\n" * 20, {"valid": ""}, "contains no token that the voc"),
+        ("ab\n" * 20, {"valid": "ab", "test": ""}, "contains no token that the voc"),
+        ("ab\n" * 20, {"valid": "xyz"}, "contains no token"),
     ],
 )
 def test_too_little_text_is_an_error_that_says_so(corpus, text, settings, message):
@@ -144,7 +144,7 @@ def test_validation_begins_where_the_whole_text_says(text, fraction, sentences, 
     if sentences and "\n" not in text[:-1]:
         problem = "is one line"
     elif not set(text[at:]) & {*text[:at], "\n"}:
-        problem = "holds no tokens to score"
+        problem = "contains no token that the voc"
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setattr(reading, "CHUNK_BYTES", chunk_bytes)
         patch.setattr(encoding, "MIN_TRAINING_TOKENS", 0)
@@ -183,7 +183,7 @@ def test_a_given_vocabulary_is_kept_and_counts_the_unknown_tokens_it_meets(tmp_p
             assert loaded.train.tokens_N[:9].tolist() == [3, 2, 0, 3, 2, 0, 3, 2, 1]
             assert loaded.counts_V.tolist() == [10, 5, 15, 15]
             assert loaded.valid.tokens_N.tolist() == [0, 3, 2]
-    assert len(Cache(cache).entries()) == 2
+    assert len(Cache(cache).list_entries()) == 2
     assert "x" in load_corpus(sources, TextConfig(), cache=Cache(cache)).vocabulary.tokens
 
 
@@ -230,7 +230,7 @@ def test_standard_input_can_be_the_validation_text(corpus, cache, tmp_path, pipe
     [
         (b"", r"^stdin: is empty"),
         (b"a b\n" * 9 + b"\xff", r"^stdin: byte 36 is not utf-8"),
-        (bz2.compress(b"a b\n" * 9)[:-1], r"^-: cannot be unpacked"),
+        (bz2.compress(b"a b\n" * 9)[:-1], r"^-: cannot be decompressed"),
         (b"short", r"^stdin: .*at least 16"),
     ],
 )
@@ -258,7 +258,7 @@ def test_a_check_comes_before_anything_is_encoded(tmp_path, cache, heard):
 
     for _ in range(2):  # and for what is in the cache too
         heard.stages.clear()
-        loaded = load_corpus(sources, TextConfig(), cache=Cache(cache), watch=heard, check=check)
+        loaded = load_corpus(sources, TextConfig(), cache=Cache(cache), messages=heard, check=check)
         assert told.pop() == (loaded.key, loaded.files, ("reading",))
     assert loaded.files[0].num_bytes == len(TEXT.encode())
 
@@ -271,7 +271,7 @@ def test_the_error_of_a_check_leaves_no_entry_and_no_folder(tmp_path, cache, hea
 
     with pytest.raises(TextError, match=r"^the texts changed$"):
         load_corpus(
-            Sources((str(tmp_path / "text"),)), TextConfig(), cache=Cache(cache), watch=heard,
+            Sources((str(tmp_path / "text"),)), TextConfig(), cache=Cache(cache), messages=heard,
             check=check,
         )
     assert heard.stages == ["reading"] and list(cache.iterdir()) == []
@@ -282,8 +282,8 @@ def test_binary_files_of_a_folder_are_left_out_and_said_to_be(tmp_path, cache, h
     (tmp_path / "in" / "a").write_bytes(b"to be\n" * 9)
     (tmp_path / "in" / "b").write_bytes(b"\0")
     sources = Sources((str(tmp_path / "in"),))
-    loaded = load_corpus(sources, TextConfig(), cache=Cache(cache), watch=heard)
+    loaded = load_corpus(sources, TextConfig(), cache=Cache(cache), messages=heard)
     assert [file.path for file in loaded.files] == [str(tmp_path / "in" / "a")]
     assert len(heard.said) == 1 and str(tmp_path / "in" / "b") in heard.said[0]
-    loaded = load_corpus(sources, TextConfig(level="byte"), cache=Cache(cache), watch=heard)
+    loaded = load_corpus(sources, TextConfig(level="byte"), cache=Cache(cache), messages=heard)
     assert len(loaded.files) == 2 and len(heard.said) == 1

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnlm_cli.text import counting
-from rnnlm_cli.text.counting import WordCounter, code_points, count_characters
+from rnnlm_cli.text.counting import WordCounter, count_characters, iter_code_points
 
 SURROGATES = st.integers(0xDC80, 0xDCFF).map(chr)  # bytes that were no UTF-8
 FAR = st.sampled_from("\x00a\x7f\x80\xff\u0100\uffff\U00010000\U0010ffff")
@@ -22,7 +22,7 @@ def test_characters_are_counted_as_a_counter_counts_them(chunks, piece):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "PIECE_CHARACTERS", piece)
         assert count_characters(chunks) == Counter("".join(chunks))
-        points = [point for chunk in chunks for each in code_points(chunk) for point in each]
+        points = [point for chunk in chunks for each in iter_code_points(chunk) for point in each]
     assert points == list(map(ord, "".join(chunks)))
 
 
@@ -35,7 +35,7 @@ def test_words_put_away_in_files_come_back_once_each_with_their_whole_count(batc
         for batch in batches:
             counter.add(batch)
     expected = Counter(word for batch in batches for word in batch)
-    assert sorted(counter.counts()) == sorted(expected.items())
+    assert sorted(counter.iter_counts()) == sorted(expected.items())
 
 
 def test_no_more_words_than_allowed_stay_in_memory(monkeypatch):
@@ -43,5 +43,5 @@ def test_no_more_words_than_allowed_stay_in_memory(monkeypatch):
     counter = WordCounter()
     for word, num_files in (("a", 0), ("b", 0), ("a", 0), ("c", 1), ("a", 1)):
         counter.add([word])
-        assert len(counter._files) == num_files and len(counter._held) <= 2
-    assert sorted(counter.counts()) == [("a", 3), ("b", 1), ("c", 1)]
+        assert len(counter._files) == num_files and len(counter._counts) <= 2
+    assert sorted(counter.iter_counts()) == [("a", 3), ("b", 1), ("c", 1)]

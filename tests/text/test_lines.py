@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm_cli.text import lines
-from rnnlm_cli.text.lines import LONG, Overlap, iter_lines, measure_overlap
+from rnnlm_cli.text.lines import MIN_LONG_LINE, Overlap, iter_lines, measure_overlap
 
 TEXTS = st.text(st.sampled_from("ab\n"), max_size=12)
 
@@ -24,7 +24,7 @@ def test_lines_are_those_of_str_split_each_with_its_boundary(text, every, block)
     *closed, last = text.split("\n")
     expected = [f"{line}\n" for line in closed] + ([last] if last else [])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "BLOCK", block)
+        patch.setattr(lines, "BLOCK_TOKENS", block)
         assert texts_of(iter_lines(stream(text), every=every)) == expected[::every]
 
 
@@ -39,16 +39,16 @@ def test_shared_lines_are_counted_by_hand():
         "y\n"
     )
     assert measure_overlap(stream(train), stream(valid), "word") == Overlap(
-        num_lines=6, num_shared=3, num_long=2, num_long_shared=1, least=8
+        num_lines=6, num_shared=3, num_long=2, num_long_shared=1, min_long_line=8
     )
 
 
-@pytest.mark.parametrize("level", LONG)
+@pytest.mark.parametrize("level", MIN_LONG_LINE)
 def test_a_long_line_has_as_many_tokens_as_its_level_says_and_its_boundary(level):
-    least = LONG[level]
+    least = MIN_LONG_LINE[level]
     text = f"{'a' * (least - 1)}\n{'b' * least}\n"
     assert measure_overlap(stream(""), stream(text), level) == Overlap(
-        num_lines=2, num_shared=0, num_long=1, num_long_shared=0, least=least
+        num_lines=2, num_shared=0, num_long=1, num_long_shared=0, min_long_line=least
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rnnlm_cli.errors import ConfigError, TextError
 from rnnlm_cli.text import reading
-from rnnlm_cli.text.reading import parted, read_files, read_lines, read_text, whole_words
+from rnnlm_cli.text.reading import read_files, read_lines, read_text, rechunk_at_words, split_at
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -128,7 +128,7 @@ def test_a_packed_file_cut_short_anywhere_is_an_error_in_one_line(file, suffix):
         with pytest.raises(TextError) as caught:
             read_text(path, encoding="utf-8")
         message = str(caught.value)
-        assert message.startswith(f"{path}: cannot be unpacked (") and "\n" not in message
+        assert message.startswith(f"{path}: cannot be decompressed (") and "\n" not in message
 
 
 @pytest.mark.parametrize("suffix", PACKERS)
@@ -148,7 +148,7 @@ def test_a_byte_changed_in_a_packed_file_is_an_error_or_makes_no_difference(file
 
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_a_plain_text_with_the_name_of_a_packed_one_is_refused(file, suffix):
-    with pytest.raises(TextError, match="cannot be unpacked"):
+    with pytest.raises(TextError, match="cannot be decompressed"):
         read_text(file(DATA, f"text{suffix}"), encoding="utf-8")
 
 
@@ -161,7 +161,7 @@ def test_packed_standard_input_is_known_by_its_first_bytes(pipe, chunk_bytes, su
 @pytest.mark.parametrize("suffix", PACKERS)
 def test_packed_standard_input_cut_short_is_an_error(pipe, suffix):
     pipe(PACKERS[suffix](DATA)[:-1])
-    with pytest.raises(TextError, match=r"^-: cannot be unpacked"):
+    with pytest.raises(TextError, match=r"^-: cannot be decompressed"):
         read_text("-", encoding="utf-8")
 
 
@@ -210,7 +210,7 @@ def test_half_a_surrogate_pair_is_no_text(file):
 
 @given(CHUNKS, st.none() | st.integers(0, 9))
 def test_a_text_in_two_is_its_slices_however_it_is_cut_and_read_once(chunks, at):
-    first, second = map(list, parted(iter(chunks), at))
+    first, second = map(list, split_at(iter(chunks), at))
     text = "".join(chunks)
     assert "".join(first) == text[:at]
     assert "".join(second) == ("" if at is None else text[at:])
@@ -219,7 +219,7 @@ def test_a_text_in_two_is_its_slices_however_it_is_cut_and_read_once(chunks, at)
 
 @given(st.lists(st.text(st.sampled_from("ab\u200b! \n") | st.sampled_from(WHITE), max_size=5)))
 def test_whole_words_keep_the_text_and_cut_only_between_a_word_and_white_space(chunks):
-    pieces = list(whole_words(chunks))
+    pieces = list(rechunk_at_words(chunks))
     assert "".join(pieces) == "".join(chunks)
     assert all(pieces)
     for before, after in pairwise(pieces):
@@ -228,7 +228,7 @@ def test_whole_words_keep_the_text_and_cut_only_between_a_word_and_white_space(c
 
 def test_whole_words_are_given_as_soon_as_they_are_whole():
     chunks = ["aa b", "b c", " ", "\nd", "d e\t", "f  g", "\u2028h i", "\x0bj\tk"]
-    assert list(whole_words(chunks)) == [
+    assert list(rechunk_at_words(chunks)) == [
         "aa", " bb", " c \ndd e", "\tf", "  g\u2028h", " i\x0bj", "\tk"
     ]
 

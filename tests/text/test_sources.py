@@ -131,4 +131,4 @@ def test_a_pattern_is_made_absolute_in_a_folder_that_looks_like_one_too(
     ],
 )
 def test_standard_input_is_read_where_a_dash_stands(sources, read):
-    assert sources.read_stdin is read and sources.absolute().read_stdin is read
+    assert sources.reads_stdin is read and sources.absolute().reads_stdin is read

@@ -59,7 +59,7 @@ def test_byte_level_knows_all_bytes_and_counts_no_unknowns():
 @given(st.text(st.characters(codec="utf-8")))
 def test_char_and_byte_round_trips_are_exact(text):
     for vocabulary in (build(text, min_count=1), build(text, level="byte")):
-        decoder = vocabulary.decoder()
+        decoder = vocabulary.make_decoder()
         assert decoder.feed(vocabulary.encode(text)) + decoder.finish() == text
         assert decoder.num_replaced == 0
         assert len(vocabulary.split(text)) == len(vocabulary.encode(text))
@@ -68,7 +68,7 @@ def test_char_and_byte_round_trips_are_exact(text):
 @given(st.lists(st.lists(st.sampled_from(["a", "bc", "<unk>"])).map(" ".join)).map("\n".join))
 def test_word_round_trip_keeps_words_and_lines(text):
     vocabulary = build("a a bc bc", level="word")
-    assert vocabulary.decoder().feed(vocabulary.encode(text)) == text
+    assert vocabulary.make_decoder().feed(vocabulary.encode(text)) == text
     assert len(vocabulary.split(text)) == len(vocabulary.encode(text))
 
 
@@ -97,17 +97,17 @@ def test_unknown_characters_get_id_zero_wherever_they_stand_in_unicode():
 def test_a_decoder_sets_words_apart_and_goes_on_after_the_prompt():
     vocabulary = build(level="word")
     be, to = 2, 3
-    assert vocabulary.decoder().feed([to, be, 1, to]) == "to be\nto"
-    assert vocabulary.decoder("not").feed([to, be]) == " to be"
-    assert vocabulary.decoder("not ").feed([to]) == "to"
-    assert vocabulary.decoder("not\n").feed([to]) == "to"
+    assert vocabulary.make_decoder().feed([to, be, 1, to]) == "to be\nto"
+    assert vocabulary.make_decoder("not").feed([to, be]) == " to be"
+    assert vocabulary.make_decoder("not ").feed([to]) == "to"
+    assert vocabulary.make_decoder("not\n").feed([to]) == "to"
 
 
 def test_invalid_utf8_is_replaced_visibly_and_counted():
     vocabulary = build("", level="byte")
     raw = np.frombuffer(b"a\xff\xe2\x82\xaca\xe2\x82", np.uint8)
     tokens = [bytes([value]).decode("ascii", "surrogateescape") for value in raw]
-    decoder = vocabulary.decoder()
+    decoder = vocabulary.make_decoder()
     text = decoder.feed(vocabulary.tokens.index(token) for token in tokens) + decoder.finish()
     assert text == "a\ufffd\u20aca\ufffd\ufffd"
     assert decoder.num_replaced == 3
@@ -115,6 +115,6 @@ def test_invalid_utf8_is_replaced_visibly_and_counted():
 
 def test_what_is_not_known_is_listed_once_each():
     vocabulary = build()
-    assert vocabulary.unknown_in("to xyx\n?") == ["x", "y", "?"]
+    assert vocabulary.find_unknown("to xyx\n?") == ["x", "y", "?"]
     with pytest.raises(TextError, match="characters 'x' 'y'"):
         require_known(vocabulary, "xyx", subject="prompt", remedy="...")
