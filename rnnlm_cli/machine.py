@@ -9,32 +9,29 @@ from typing import Any
 
 import torch
 
+from rnnlm_cli.config import MachineConfig
 from rnnlm_cli.errors import ConfigError
 
 PROCESSORS_FOLDER = Path("/sys/devices/system/cpu")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
-def prepare(*, device: str | None, threads: int | None) -> torch.device:
-    """Set up threads and denormals, and choose the device: CUDA where there is one.
+def prepare_machine(config: MachineConfig) -> torch.device:
+    """Set up threads and denormals, and return the device: by default CUDA, if there is one.
 
     To be called before any other tensor work: changing the number of threads later could change
     how a sum is split, and with it the last bit of a result.
 
-    Raises: ConfigError for a device that this machine does not have (its own are named), and for
-        a number of threads below 1.
+    Raises: ConfigError for a device that this machine does not have, naming those that it has.
     """
-    if threads is not None:
-        if not 1 <= threads <= 4096:
-            raise ConfigError(
-                f"--threads: '{threads}' given; a whole number from 1 to 4096 is needed"
-            )
-        torch.set_num_threads(threads)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
     elif "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(physical_cores())
     _keep_freed_memory()
     torch.set_flush_denormal(True)  # states that fade to 1e-40 would slow a step many times over
     available = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    device = config.device
     if device is None:
         return torch.device(available[min(1, len(available) - 1)])
     name = "cuda:0" if device == "cuda" else device
@@ -45,7 +42,7 @@ def prepare(*, device: str | None, threads: int | None) -> torch.device:
     return torch.device(name)
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def describe_environment(device: torch.device) -> dict[str, Any]:
     """What it rests on that the same steps give the same bits."""
     on_cuda = device.type == "cuda"
     return {

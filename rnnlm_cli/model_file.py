@@ -66,7 +66,7 @@ def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model
         except container.UNSOUND:
             raise file.damaged("its description does not hold together") from None
         arrays = file.read_arrays(tensor_shapes(model.network.state_dict()))
-    model.network.load_state_dict(tensors_of(arrays), assign=True)
+    model.network.load_state_dict(to_tensors(arrays), assign=True)
     for parameter in model.network.parameters():
         parameter.requires_grad_(False)
     model.network.to(device)
@@ -85,7 +85,7 @@ def to_arrays(tensors: Mapping[str, Tensor]) -> Arrays:
     return {name: each.detach().cpu().contiguous().numpy() for name, each in tensors.items()}
 
 
-def tensors_of(arrays: Arrays) -> dict[str, Tensor]:
+def to_tensors(arrays: Arrays) -> dict[str, Tensor]:
     """What a container holds as tensors; the arrays are used up.
 
     Each has memory of its own, aligned as PyTorch aligns it: how a kernel rounds can depend on it.

@@ -74,17 +74,10 @@ class ResetRule:
         """
         if sentences:
             return cls(1.0, 0.0)
-<<<<<<< HEAD
-        count = num_boundaries(tokens_N)
+        count = count_boundaries(tokens_N)
         if count * MEAN_RESET_DISTANCE < len(tokens_N):
             return cls(0.0, 1 / MEAN_RESET_DISTANCE)
         return cls(len(tokens_N) / count / MEAN_RESET_DISTANCE, 0.0)
-=======
-        possible = count_boundaries(tokens_N)
-        if possible * RUNNING_RESET_EVERY < len(tokens_N):
-            return cls(0.0, 1 / RUNNING_RESET_EVERY)
-        return cls(len(tokens_N) / possible / RUNNING_RESET_EVERY, 0.0)
->>>>>>> text
 
 
 class TrainingRows:
@@ -162,18 +155,12 @@ class TrainingRows:
                 starts_B, row_size = aligned_B, aligned_size
         return starts_B, row_size // self.bptt
 
-<<<<<<< HEAD
     def _find_sentence_start(self, start: int) -> int:
         """Return the index of the first sentence start at or after `start`.
 
         Returns len(tokens_N) if there is none.
         """
-        return next(line_ends(self.tokens_N, start - 1), len(self.tokens_N)) if start else 0
-=======
-    def _sentence_from(self, start: int) -> int:
-        """Where the first sentence begins at or after a place: at the end where none does."""
         return next(find_line_ends(self.tokens_N, start - 1), len(self.tokens_N)) if start else 0
->>>>>>> text
 
 
 def shrink(num_tokens: int, *, batch_size: int, bptt: int) -> tuple[int, int]:

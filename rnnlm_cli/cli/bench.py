@@ -91,7 +91,9 @@ def _format_table(rows: Iterator[Row]) -> Iterator[str]:
         if heading != headed:
             yield f"{'':52}" + "".join(f"{name:>17}" for name in heading)
             headed = heading
-        figures = [f"{_format_timing(row, each)} +-{each.spread:2.0f}%" for each in row.timings.values()]
+        figures = [
+            f"{_format_timing(row, each)} +-{each.spread:2.0f}%" for each in row.timings.values()
+        ]
         figures += [f"{ratio:.2f}" for ratio in row.ratios.values()]
         yield f"{row.what:<28}{row.shape:<24}" + "".join(f"{figure:>17}" for figure in figures)
 

@@ -20,7 +20,8 @@ def cache(
     clear: Annotated[bool, typer.Option(
         "--clear", help="Delete the entries that no checkpoint refers to.")] = False,
     clear_all: Annotated[bool, typer.Option(
-        "--clear-all", help="Delete all entries. Runs on texts from stdin can then no longer be resumed.")] = False,
+        "--clear-all", help="Delete all entries. Runs on texts from stdin can no longer be resumed "
+        "then.")] = False,
 ) -> None:
     """List the encoded texts in the cache, or delete them.
 
@@ -33,15 +34,9 @@ def cache(
     store = Cache(cache_dir)
     entries = store.list_entries()
     if clear or clear_all:
-<<<<<<< HEAD
-        deleted = [entry for entry in entries if clear_all or not entry.runs()]
+        deleted = [entry for entry in entries if clear_all or not entry.find_checkpoints()]
         freed = sum(entry.num_bytes for entry in deleted)
         for entry in deleted:
-=======
-        going = [entry for entry in entries if clear_all or not entry.find_checkpoints()]
-        freed = sum(entry.num_bytes for entry in going)
-        for entry in going:
->>>>>>> text
             store.remove(entry)
         kept = len(entries) - len(deleted)
         print(

@@ -119,7 +119,6 @@ CacheOption = Annotated[
 def open_model(path: Path, machine: MachineConfig) -> LanguageModel:
     """Set up the machine and read a model. Raises: ModelFileError, ConfigError."""
     from rnnlm_cli.language_model import LanguageModel
-    from rnnlm_cli.machine import prepare
+    from rnnlm_cli.machine import prepare_machine
 
-    device = prepare(device=machine.device, threads=machine.threads)
-    return LanguageModel.load(path, device=device)
+    return LanguageModel.load(path, device=prepare_machine(machine))

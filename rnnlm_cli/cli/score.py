@@ -14,13 +14,9 @@ from rnnlm_cli.config import MachineConfig, ScoreConfig
 from rnnlm_cli.config.option import find_problems, select_fields
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
-<<<<<<< HEAD
 from rnnlm_cli.messages import StderrMessages
-from rnnlm_cli.text.reading import STDIN, SUFFIXES, make_decoder, read_lines, read_text
-=======
 from rnnlm_cli.text.decompress import SUFFIXES
 from rnnlm_cli.text.reading import STDIN, make_decoder, read_lines, read_text
->>>>>>> text
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel

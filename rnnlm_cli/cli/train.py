@@ -65,7 +65,9 @@ def train(
     from rnnlm_cli.text.sources import Sources
 
     cell = cell_name(given.pop("cell", None), given.pop("nonlinearity", None))
-    settings = {name: each for config in CONFIGS for name, each in select_fields(config, given).items()}
+    settings: dict[str, Any] = {}
+    for config in CONFIGS:
+        settings |= select_fields(config, given)
     if cell is not None:
         settings["cell"] = cell
     if settings.get("clip") == 0:

@@ -9,7 +9,6 @@ import math
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from rnnlm_cli.errors import ConfigError
@@ -132,7 +131,6 @@ def _needed_instead(declared: Option, value_type: Any, value: Any) -> str | None
     return None if declared.check is None else declared.check(value)
 
 
-@cache
 def options_of(config_class: type[Config]) -> dict[str, Option]:
     """Return the option of every field, by field name."""
     return {
@@ -147,7 +145,6 @@ def flag_of(config_class: type[Config], name: str) -> str:
     return max(declared.flags or ("--" + name.replace("_", "-"),), key=len)
 
 
-@cache
 def _type_of(config_class: type[Config], name: str) -> Any:
     return type_without_none(get_type_hints(config_class)[name])
 

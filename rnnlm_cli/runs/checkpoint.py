@@ -32,7 +32,7 @@ from rnnlm_cli.model_file import tensor_shapes, to_arrays, to_tensors
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.runs.duration import SavedDuration
 from rnnlm_cli.runs.run_config import RunConfig
-from rnnlm_cli.text.corpus import FileIdentity
+from rnnlm_cli.text.sources import FileIdentity
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.train.learner import Learner
 from rnnlm_cli.train.optimizer import Optimizer, make_optimizers

@@ -58,8 +58,8 @@ def _describe_overlap(overlap: Overlap) -> str:
     if overlap.num_long:
         share = overlap.num_long_shared / overlap.num_long
         text += (
-            f"; of those with {overlap.min_tokens} tokens or more, {overlap.num_long_shared:,} of "
-            f"{overlap.num_long:,} ({share:.1%})"
+            f"; of those with {overlap.min_long_line} tokens or more, "
+            f"{overlap.num_long_shared:,} of {overlap.num_long:,} ({share:.1%})"
         )
         if share > MAX_OVERLAP:
             text += ": figures on this validation text will be too good"

@@ -102,9 +102,9 @@ class StderrProgress(Progress):
 
     def show_validation(self, plan: Plan, state: TrainState, nats: float) -> None:
         """Refresh the bar, or print a line."""
-        from rnnlm_cli.score.score import perplexity
+        from rnnlm_cli.score.score import compute_perplexity
 
-        self._validation = f"valid {nats:.4f} (ppl {perplexity(nats):.4g})"
+        self._validation = f"valid {nats:.4f} (ppl {compute_perplexity(nats):.4g})"
         if self._bar is None:
             self.say(f"step {state.step}/{plan.total_steps}  {self._describe(plan, state)}")
         else:

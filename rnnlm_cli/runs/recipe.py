@@ -104,7 +104,7 @@ def _estimate_tokens_read(level: Level, text: TextSize, settings: Mapping[str, A
         return float(text.num_tokens * settings["epochs"])
     if "steps" in settings:
         return float(math.prod(settings[name] for name in ("steps", "batch_size", "bptt")))
-    minutes = settings.get("minutes", DEFAULT_MINUTES)
+    minutes: float = settings.get("minutes", DEFAULT_MINUTES)
     speed: float = (REFERENCE_SIZE / settings["hidden_size"]) ** 1.5
     return TOKENS_PER_MINUTE[level] * speed * minutes
 
@@ -117,5 +117,5 @@ def _choose_dropout(level: Level, text: TextSize, settings: Mapping[str, Any]) -
     num_parameters = text.vocab_size * settings["embedding_size"] + 4 * settings["hidden_size"] ** 2
     epochs = _estimate_tokens_read(level, text, settings) / num_tokens
     load = epochs * num_parameters / num_tokens
-    dropout = DROPOUT_PER_DOUBLING * math.log2(load / MIN_DROPOUT_LOAD)
+    dropout: float = DROPOUT_PER_DOUBLING * math.log2(load / MIN_DROPOUT_LOAD)
     return round(min(max(0.0, dropout), MAX_DROPOUT), 2)

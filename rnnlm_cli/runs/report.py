@@ -48,7 +48,8 @@ def describe_outcome(outcome: Outcome, corpus: Corpus, out: Path) -> Iterator[st
             "for as many validations as --patience allows"
         )
     yield f"validation: {_describe_score(outcome.valid, corpus.valid, corpus)}"
-    yield "            (the model was selected on this text: a --test text gives an unbiased figure)"
+    note = "the model was selected on this text: a --test text gives an unbiased figure"
+    yield f"            ({note})"
     if outcome.test is not None and corpus.test is not None:
         yield f"test:       {_describe_score(outcome.test, corpus.test, corpus)}"
     model = "" if out == DEFAULT_MODEL else f" -m {shlex.quote(str(out))}"
@@ -66,13 +67,13 @@ def resume_command(out: Path) -> str:
 
 def _describe_score(score: Score, part: Part, corpus: Corpus) -> str:
     """Return the figures of a score, with what they leave out."""
-    from rnnlm_cli.score.score import perplexity
+    from rnnlm_cli.score.score import compute_perplexity
 
     share = score.num_read / len(part.tokens_N)
     bits = score.nats / math.log(2) / (part.num_characters * share)
     text = (
         f"{score.nats_per_token:.4f} nats per token, perplexity "
-        f"{perplexity(score.nats_per_token):.4g}, {bits:.4f} bits per character"
+        f"{compute_perplexity(score.nats_per_token):.4g}, {bits:.4f} bits per character"
     )
     if share < 1:
         text += f", over {score.num_read:,} of {len(part.tokens_N):,} tokens"
@@ -87,7 +88,7 @@ def _describe_score(score: Score, part: Part, corpus: Corpus) -> str:
 
 def _find_example(corpus: Corpus) -> str:
     """Return a few words of the validation text, to try the model on."""
-    text = corpus.vocabulary.decoder().feed(corpus.valid.tokens_N[:1000])
+    text = corpus.vocabulary.make_decoder().feed(corpus.valid.tokens_N[:1000])
     for line in text.split("\n")[1:]:
         words = line.split()
         is_plain = "<unk>" not in line and "\ufffd" not in line

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from rnnlm_cli.config import MachineConfig, ModelConfig, TextConfig, TrainConfig
-from rnnlm_cli.config.option import Config, command_line_fields, find_problems, select_fields
+from rnnlm_cli.config.option import (
+    Config,
+    command_line_fields,
+    find_problems,
+    flag_of,
+    select_fields,
+)
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.runs.recipe import choose_hidden_size
@@ -70,6 +76,4 @@ class TrainingRequest:
 
 def flag_of_setting(name: str) -> str:
     """Return the command-line option that sets a field of one of the configurations."""
-    from rnnlm_cli.config.option import flag_of
-
     return next(flag_of(each, name) for each in CONFIGS if name in command_line_fields(each))

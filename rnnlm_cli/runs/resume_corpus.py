@@ -11,7 +11,8 @@ from rnnlm_cli.runs.checkpoint import Checkpoint
 from rnnlm_cli.runs.report import resume_command
 from rnnlm_cli.runs.request import TrainingRequest
 from rnnlm_cli.text.cache import Cache
-from rnnlm_cli.text.corpus import Corpus, FileIdentity, load_corpus, open_entry
+from rnnlm_cli.text.corpus import Corpus, load_corpus, open_entry
+from rnnlm_cli.text.sources import FileIdentity
 
 
 class ChangedTextError(RnnlmError):
@@ -43,9 +44,9 @@ def load_same_corpus(
         vocabulary = replace(checkpoint.vocabulary, num_unknown=config.init_unknown)
     entry = cache.find(checkpoint.corpus.key)
     try:
-        if entry is not None and config.sources.read_stdin:
+        if entry is not None and config.sources.reads_stdin:
             return open_entry(entry, checkpoint.corpus.files)
-        if config.sources.read_stdin and sys.stdin.isatty():
+        if config.sources.reads_stdin and sys.stdin.isatty():
             raise TextError(
                 "-: the text came from stdin and is no longer in the cache; it is needed again. "
                 f"Pipe it into '{resume_command(request.out)}'"
@@ -61,7 +62,7 @@ def load_same_corpus(
         corpus = open_entry(entry, checkpoint.corpus.files)
     entry = cache.find(corpus.key)
     if entry is not None:
-        entry.note_run(companion(request.out, CHECKPOINT))
+        entry.note_checkpoint(companion(request.out, CHECKPOINT))
     if corpus.vocabulary != checkpoint.vocabulary:
         raise RnnlmError(
             "vocabulary: the one built from the texts is not that of the run, though the texts are "

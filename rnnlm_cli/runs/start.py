@@ -63,7 +63,7 @@ def start_run(
         cache = Cache(request.cache_dir)
         entry = cache.find(run.corpus.key)
         if entry is not None:
-            entry.note_run(companion(request.out, CHECKPOINT))
+            entry.note_checkpoint(companion(request.out, CHECKPOINT))
         run.resources = resources.pop_all()
         return run
 
