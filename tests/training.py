@@ -25,7 +25,8 @@ def markov_text(size, seed, letters="abcdefgh"):
     draw = np.random.default_rng(seed)
     letter, text, nats = 0, [], 0.0
     for uniform in draw.random(size):
-        following = min(int(np.searchsorted(transition[letter].cumsum(), uniform)), len(letters) - 1)
+        found = int(np.searchsorted(transition[letter].cumsum(), uniform))
+        following = min(found, len(letters) - 1)
         nats -= math.log(transition[letter, following])
         letter = following
         text.append(letters[letter])

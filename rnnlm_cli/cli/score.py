@@ -20,7 +20,7 @@ from rnnlm_cli.text.reading import STDIN, make_decoder, read_lines, read_text
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
-    from rnnlm_cli.score.sentences import TextScore
+    from rnnlm_cli.score.score import TextScore
 
 
 @options_from(ScoreConfig, MachineConfig)
@@ -60,7 +60,8 @@ def score(
         make_decoder(encoding)
     loaded = open_model(model, MachineConfig(**select_fields(MachineConfig, given)))
 
-    from rnnlm_cli.score.formats import HEADER, Total, format_json, format_lines
+    from rnnlm_cli.score.formats import HEADER, format_json, format_lines, format_total
+    from rnnlm_cli.score.score import Score
 
     if document:
         scores = _score_documents(loaded, files, config, tokens, encoding)
@@ -69,17 +70,17 @@ def score(
             _read_sentences(loaded, sentences, files, encoding), closing=config.closing,
             with_tokens=tokens, batch_tokens=config.batch_tokens,
         )
-    total = Total()
+    total, num_texts = Score(), 0
     for each in scores:
-        if not json and not total.num_texts:
+        if not json and not num_texts:
             print(HEADER, file=sys.stderr, flush=True)
-        total.add(each)
+        total, num_texts = total + each.score, num_texts + 1
         lines = [format_json(each, document=document)] if json else format_lines(each)
         for line in lines:
             print(line)
     sys.stdout.flush()
-    if not json and (total.num_texts != 1 or total.oov):
-        print(total.line(), file=sys.stderr)
+    if not json and (num_texts != 1 or total.num_unknown):
+        print(format_total(total, num_texts), file=sys.stderr)
 
 
 def _find_conflicts(texts: list[str], files: list[str], document: bool) -> Iterator[str]:

@@ -1,107 +1,31 @@
-"""The state file: all of a run comes back from it, and nothing that is not whole."""
+"""The checkpoint: all of a run returns from it, and nothing that is not intact."""
 
 import errno
 import math
 import os
-from dataclasses import fields
+from dataclasses import fields, replace
 from itertools import product
 
 import pytest
 import torch
 
-from rnnlm_cli.config import ModelConfig, TextConfig, TrainConfig
 from rnnlm_cli.errors import FileError, ModelFileError
-from rnnlm_cli.files import atomic as files
 from rnnlm_cli.model_file import Model, load_model, save_model
-from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.runs.checkpoint import (
     Checkpoint,
     describe_checkpoint,
     load_checkpoint,
-    optimizer_tensors,
     save_checkpoint,
 )
-from rnnlm_cli.runs.run_config import Settings
-from rnnlm_cli.text.sources import FileIdentity, Sources
-from rnnlm_cli.text.vocabulary import Vocabulary
-from rnnlm_cli.train.optimizer import make_optimizers
-from rnnlm_cli.train.schedule import Plan
-from rnnlm_cli.train.state import TrainState
-from rnnlm_cli.windows import Position
-from tests.test_model_file import rewrite
+from tests.checkpoints import B, H, VERSION_1, VOCABULARY, make_checkpoint, numbers_of, tensors_of
 
-B, E, H = 3, 4, 5
-VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"), 4)
 PLAIN = [
-    field.name for field in fields(Checkpoint)
-    if field.name not in ("state", "weights", "optimizers")
+    field.name for field in fields(Checkpoint) if field.name not in ("state", "learner")
 ]
 
 
-def make_checkpoint(
-    *, vocabulary=VOCABULARY, optimizer="adamw", sampled=False, num_layers=2, cell="lstm",
-    embedding_size=E, hidden_size=H, tied=False,
-):
-    """A run after step 4 of 9, with random numbers in all its tensors."""
-    config = ModelConfig(
-        vocab_size=len(vocabulary), num_layers=num_layers, cell=cell, tied=tied,
-        embedding_size=embedding_size, hidden_size=hidden_size,
-    )
-    train = TrainConfig(optimizer=optimizer, steps=9, clip=None)
-    generator = torch.Generator().manual_seed(3)
-    network, best = (RecurrentNetwork(config, generator=generator) for _ in range(2))
-    optimizers = optimizer_tensors(make_optimizers(network, train, sparse=sampled))
-    for tensor in optimizers.values():
-        tensor.copy_(4 if tensor.dim() == 0 else torch.rand(tensor.shape, generator=generator))
-    carried = network.initial_state(B)
-    for part in (part for layer in carried for part in layer):
-        part.normal_(generator=generator)
-    return Checkpoint(
-        settings=Settings(
-            sources=Sources(("/texts/a", "/texts/\u00e9"), ("/texts/valid",)), text=TextConfig(),
-            model=config, train=train,
-        ),
-        key="4f2a",
-        files=(FileIdentity("/texts/a", 900, "0a1b"), FileIdentity("/texts/\u00e9", 0, "2c")),
-        vocabulary=vocabulary,
-        plan=Plan(9, 6, height=0.5, anchor_step=2, anchor_progress=0.125),
-        state=TrainState(
-            carried, dict(best.state_dict()), step=4, position=Position(1, 2), loss=1 / 3,
-            gradient_norm=1e-300, rate_scale=0.5, num_undone=1, best_nats=math.sqrt(2),
-            best_step=2, since_best=1,
-        ),
-        weights=dict(network.state_dict()), optimizers=optimizers, sampled=sampled,
-        budget=None, reserve=0.0, final_tokens=(1000, 0), seconds=12.345678901234567,
-        records=4, finished=False, replaced=None, environment={"torch": "2.0", "threads": 2},
-    )
-
-
-def tensors_of(checkpoint):
-    """All of them, by where they stand."""
-    carried = {
-        f"{layer}.{part}": tensor
-        for layer, parts in enumerate(checkpoint.state.network_state)
-        for part, tensor in enumerate(parts)
-    }
-    groups = {
-        "weights": checkpoint.weights, "best": checkpoint.state.best_weights,
-        "optimizer": checkpoint.optimizers, "carried": carried,
-    }
-    return {
-        f"{group}.{name}": tensor
-        for group, tensors in groups.items() for name, tensor in tensors.items()
-    }
-
-
-def numbers_of(checkpoint):
-    """Those of the training state, spelled out: a NaN is not equal to itself."""
-    return {
-        name: repr(value) for name, value in vars(checkpoint.state).items()
-        if name not in ("network_state", "best_weights")
-    }
-
-
 def assert_same(loaded, saved):
+    assert loaded.learner.sampled == saved.learner.sampled
     for name in PLAIN:
         assert getattr(loaded, name) == getattr(saved, name), name
     assert numbers_of(loaded) == numbers_of(saved)
@@ -127,9 +51,9 @@ def path(tmp_path):
     ("cell", "optimizer", "sampled"),
     list(product(("elman_tanh", "elman_relu", "gru", "lstm"), ("adamw", "sgd"), (False, True))),
 )
-def test_what_is_saved_is_loaded(tmp_path, cell, optimizer, sampled):
+def test_a_saved_checkpoint_is_loaded_unchanged(tmp_path, cell, optimizer, sampled):
     checkpoint = make_checkpoint(cell=cell, optimizer=optimizer, sampled=sampled)
-    kept = {name.split(".")[1] for name in checkpoint.optimizers}
+    kept = {name.split(".")[1] for name in checkpoint.learner.optimizers}
     assert kept == {"sgd": set(), "adamw": {"mean", "square", "steps"} | (
         {"last"} if sampled else set()
     )}[optimizer]
@@ -137,7 +61,7 @@ def test_what_is_saved_is_loaded(tmp_path, cell, optimizer, sampled):
 
 
 @pytest.mark.parametrize("sampled", [False, True])
-def test_a_table_at_both_ends_is_loaded_once(tmp_path, sampled):
+def test_a_tied_table_is_loaded_once(tmp_path, sampled):
     checkpoint = make_checkpoint(tied=True, embedding_size=H, sampled=sampled)
     assert_same(saved_and_loaded(tmp_path / "state", checkpoint), checkpoint)
 
@@ -147,7 +71,7 @@ def test_a_table_at_both_ends_is_loaded_once(tmp_path, sampled):
     [
         {"loss": math.nan, "gradient_norm": math.nan, "best_nats": math.inf, "best_step": 0},
         {"loss": 0.0, "gradient_norm": 0.0, "best_nats": 0.0, "step": 0},
-        {"step": 10**12, "position": Position(2**40, 0), "rate_scale": 2.0**-30},
+        {"step": 10**12, "position": Position(2**40, 0), "lr_scale": 2.0**-30},
         {"loss": 5e-324, "gradient_norm": 1.7976931348623157e308, "best_nats": 0.1 + 0.2},
     ],
 )
@@ -164,38 +88,40 @@ def test_numbers_survive_to_the_last_bit(tmp_path, changes):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [
-        ("budget", 300.25),
-        ("reserve", 1e-9),
-        ("final_tokens", (1 << 40, 7)),
-        ("seconds", 0.1 + 0.2),
-        ("finished", True),
-        ("replaced", "9" * 64),
-        ("files", ()),
-        ("environment", {"device_name": "\u4e2d", "threads": 1}),
-    ],
+    [("finished", True), ("replaced", "9" * 64), ("environment", {"name": "\u4e2d", "threads": 1})],
 )
-def test_every_field_survives(tmp_path, field, value):
-    checkpoint = make_checkpoint()
-    setattr(checkpoint, field, value)
+def test_every_field_is_loaded(tmp_path, field, value):
+    checkpoint = replace(make_checkpoint(), **{field: value})
     assert getattr(saved_and_loaded(tmp_path / "state", checkpoint), field) == value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("budget_seconds", 300.25), ("reserve", 1e-9), ("final_tokens", (1 << 40, 7)),
+     ("seconds", 0.1 + 0.2)],
+)
+def test_every_field_of_the_duration_is_loaded(tmp_path, field, value):
+    checkpoint = make_checkpoint()
+    checkpoint = replace(checkpoint, duration=replace(checkpoint.duration, **{field: value}))
+    loaded = saved_and_loaded(tmp_path / "state", checkpoint)
+    assert getattr(loaded.duration, field) == value
 
 
 def test_the_corrections_of_a_plan_survive(tmp_path):
     checkpoint = make_checkpoint()
-    checkpoint.plan.correct(4, 12)
+    checkpoint.duration.plan.move_end(4, 12)
     loaded = saved_and_loaded(tmp_path / "state", checkpoint)
-    assert [tuple(each) for each in loaded.plan.corrections] == [(4, 12)]
-    assert [loaded.plan.rate(step, peak=1.0) for step in range(12)] == [
-        checkpoint.plan.rate(step, peak=1.0) for step in range(12)
+    assert loaded.duration.plan.corrections == [(4, 12)]
+    assert [loaded.duration.plan.lr(step, peak=1.0) for step in range(12)] == [
+        checkpoint.duration.plan.lr(step, peak=1.0) for step in range(12)
     ]
 
 
-def test_what_is_not_finite_survives_in_tensors(tmp_path):
+def test_tensors_keep_numbers_that_are_not_finite(tmp_path):
     checkpoint = make_checkpoint()
-    bias = checkpoint.weights["output_bias"]
+    bias = checkpoint.learner.weights["output_bias"]
     bias[:4] = torch.tensor([math.nan, math.inf, -math.inf, -0.0])
-    loaded = saved_and_loaded(tmp_path / "state", checkpoint).weights["output_bias"]
+    loaded = saved_and_loaded(tmp_path / "state", checkpoint).learner.weights["output_bias"]
     assert torch.equal(loaded.view(torch.int32), bias.view(torch.int32))
 
 
@@ -223,18 +149,18 @@ def test_the_same_run_gives_the_same_bytes(path, tmp_path):
 
 def test_a_description_is_read_without_the_tensors(path):
     description = describe_checkpoint(path)
-    assert (description["format"], description["version"]) == ("rnnlm-state", 1)
-    assert description["numbers"]["step"] == 4
-    assert description["rows"] == B
+    assert (description["format"], description["version"]) == ("rnnlm-state", 2)
+    assert description["state"]["step"] == 4
+    assert description["batch_size"] == B
 
 
-def test_state_and_model_files_are_not_taken_for_each_other(path, tmp_path, make_network):
+def test_checkpoints_and_models_are_not_taken_for_each_other(path, tmp_path, make_network):
     model_path = tmp_path / "model.rnnlm"
     save_model(model_path, Model(make_network(), VOCABULARY, False, "utf-8", {"steps": 3}))
     for load, given, found, wanted in (
         (load_model, path, "rnnlm-state", "a model file"),
-        (load_checkpoint, model_path, "rnnlm-model", "a state file"),
-        (describe_checkpoint, model_path, "rnnlm-model", "a state file"),
+        (load_checkpoint, model_path, "rnnlm-model", "a checkpoint"),
+        (describe_checkpoint, model_path, "rnnlm-model", "a checkpoint"),
     ):
         with pytest.raises(ModelFileError) as caught:
             load(given)
@@ -243,56 +169,55 @@ def test_state_and_model_files_are_not_taken_for_each_other(path, tmp_path, make
         assert "\n" not in message
 
 
-def test_a_state_of_a_newer_version_is_refused(path):
-    rewrite(path, lambda d: d.update(version=2))
+def test_a_checkpoint_of_a_newer_version_is_refused(path):
+    rewrite(path, lambda d: d.update(version=3))
     for load in (load_checkpoint, describe_checkpoint):
-        with pytest.raises(ModelFileError, match="format 2, from a newer rnnlm"):
+        with pytest.raises(ModelFileError, match="format 3, from a newer rnnlm"):
             load(path)
 
 
-def test_a_state_file_that_is_missing_is_named(tmp_path):
-    with pytest.raises(ModelFileError, match="none: no such state file"):
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(ModelFileError, match="none: no such checkpoint"):
         load_checkpoint(tmp_path / "none")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d["settings"]["model"].update(hidden_size=6), "do not fit"),
-        (lambda d: d["settings"]["model"].update(hidden_size=1 << 20), "do not fit"),
-        (lambda d: d["settings"]["model"].update(num_layers=64), "do not fit"),
-        (lambda d: d["settings"]["train"].update(optimizer="sgd"), "do not fit"),
+        (lambda d: d["config"]["model"].update(hidden_size=6), "do not fit"),
+        (lambda d: d["config"]["model"].update(hidden_size=1 << 20), "do not fit"),
+        (lambda d: d["config"]["model"].update(num_layers=64), "do not fit"),
+        (lambda d: d["config"]["train"].update(optimizer="sgd"), "do not fit"),
         (lambda d: d.update(sampled=True), "do not fit"),
-        (lambda d: d.update(rows=4), "do not fit"),
-        (lambda d: d.update(rows=1 << 40), "do not fit"),
-        (lambda d: d.update(rows=-1), "hold together"),
-        (lambda d: d.update(rows=10**400), "hold together"),
-        (lambda d: d.update(rows=None), "hold together"),
-        (lambda d: d["settings"]["model"].update(vocab_size=8), "hold together"),
-        (lambda d: d["settings"]["model"].update(more=1), "hold together"),
-        (lambda d: d["settings"]["model"].update(dropout=10**400), "hold together"),
-        (lambda d: d["settings"]["train"].update(lr=-1), "hold together"),
-        (lambda d: d["settings"]["train"].update(lr=10**400), "hold together"),
-        (lambda d: d["settings"]["train"].update(optimizer="magic"), "hold together"),
-        (lambda d: d["settings"]["train"].update(epochs=2), "hold together"),  # beside steps
-        (lambda d: d["settings"]["text"].update(level="line"), "hold together"),
-        (lambda d: d["settings"]["sources"].update(train=None), "hold together"),
-        (lambda d: d["settings"].update(sources=[]), "hold together"),
+        (lambda d: d.update(batch_size=4), "do not fit"),
+        (lambda d: d.update(batch_size=1 << 40), "do not fit"),
+        (lambda d: d.update(batch_size=-1), "hold together"),
+        (lambda d: d.update(batch_size=10**400), "hold together"),
+        (lambda d: d.update(batch_size=None), "hold together"),
+        (lambda d: d["config"]["model"].update(vocab_size=8), "hold together"),
+        (lambda d: d["config"]["model"].update(more=1), "hold together"),
+        (lambda d: d["config"]["model"].update(dropout=10**400), "hold together"),
+        (lambda d: d["config"]["train"].update(lr=-1), "hold together"),
+        (lambda d: d["config"]["train"].update(lr=10**400), "hold together"),
+        (lambda d: d["config"]["train"].update(optimizer="magic"), "hold together"),
+        (lambda d: d["config"]["train"].update(epochs=2), "hold together"),  # beside steps
+        (lambda d: d["config"]["text"].update(level="line"), "hold together"),
+        (lambda d: d["config"]["sources"].update(train=None), "hold together"),
+        (lambda d: d["config"].update(sources=[]), "hold together"),
         (lambda d: d["vocabulary"]["tokens"].pop(), "hold together"),
         (lambda d: d["vocabulary"]["tokens"].append("a"), "hold together"),
         (lambda d: d["corpus"]["files"][0].pop("sha256"), "hold together"),
         (lambda d: d["corpus"].update(files=3), "hold together"),
-        (lambda d: d["plan"].update(more=1), "hold together"),
-        (lambda d: d["plan"].update(total_steps="nine"), "hold together"),
-        (lambda d: d["plan"].update(total_steps=10**400, num_validations=0), "hold together"),
-        (lambda d: d["numbers"].update(position=[1]), "hold together"),
-        (lambda d: d["numbers"].pop("since_best"), "hold together"),
-        (lambda d: d.update(numbers=[]), "hold together"),
-        (lambda d: d.update(minutes=None), "hold together"),
-        (lambda d: d.update(final_tokens=[1, 2, 3]), "hold together"),
+        (lambda d: d["duration"]["plan"].update(more=1), "hold together"),
+        (lambda d: d["duration"]["plan"].update(total_steps=10**400), "checksum"),
+        (lambda d: d["state"].update(position=[1]), "hold together"),
+        (lambda d: d["state"].pop("validations_since_best"), "hold together"),
+        (lambda d: d.update(state=[]), "hold together"),
+        (lambda d: d["duration"].pop("reserve"), "hold together"),
+        (lambda d: d["duration"].update(final_tokens=[1, 2, 3]), "hold together"),
         (lambda d: d.pop("environment"), "hold together"),
-        (lambda d: d.update(seconds=12.5), "checksum"),
-        (lambda d: d["numbers"].update(step=5), "checksum"),
+        (lambda d: d["duration"].update(seconds=12.5), "checksum"),
+        (lambda d: d["state"].update(step=5), "checksum"),
         (lambda d: d.pop("sha256"), "checksum"),
         (lambda d: d.update(format="rnnlm-model"), "is an rnnlm-model file"),
     ],
@@ -305,14 +230,21 @@ def test_a_description_that_was_changed_is_refused(path, change, message):
 
 
 @pytest.mark.parametrize("fault", ["fsync", "replace"])
-def test_a_full_disk_leaves_the_state_before_and_no_other_file(path, monkeypatch, fault):
+def test_a_full_disk_leaves_the_old_checkpoint_and_no_other_file(path, monkeypatch, fault):
     def fail(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = path.read_bytes()
-    monkeypatch.setattr(files.os, fault, fail)
+    monkeypatch.setattr(os, fault, fail)
     with pytest.raises(FileError, match="No space left") as caught:
         save_checkpoint(path, make_checkpoint(cell="gru"))
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_version_1_checkpoint_is_refused_in_one_line_that_names_init():
+    for load in (load_checkpoint, describe_checkpoint):
+        with pytest.raises(ModelFileError, match="--init") as caught:
+            load(VERSION_1)
+        assert "\n" not in str(caught.value)

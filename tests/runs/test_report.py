@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnlm_cli.runs.report import describe_outcome
 from rnnlm_cli.runs.outcome import Outcome
+from rnnlm_cli.runs.report import describe_outcome
 from rnnlm_cli.runs.start import start_run
 from rnnlm_cli.score.score import Score
 from tests.training import SMALL, request

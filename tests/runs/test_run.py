@@ -58,7 +58,8 @@ def test_the_file_holds_the_model_with_the_lowest_validation_loss(text, many_val
     Path("valid").write_text("aabb" * 100)
     train("train", valid=["valid"], steps=60)
     losses = {each["valid_nats"]: each["step"] for each in read_records() if each["valid_nats"]}
-    model, checkpoint = LanguageModel.load("model.rnnlm"), load_checkpoint(Path("model.rnnlm.state"))
+    model = LanguageModel.load("model.rnnlm")
+    checkpoint = load_checkpoint(Path("model.rnnlm.state"))
     assert model.training["steps"] == losses[min(losses)] == checkpoint.state.best_step < 60
     weights = model.network.state_dict()
     assert all(torch.equal(weights[name], each) for name, each in

@@ -1,5 +1,6 @@
-"""Training that begins with weights that are there: a model's, or plain ones."""
+"""Warm starts: training that begins with the weights of a model, or with plain weights."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rnnlm_cli.language_model import LanguageModel
-from tests.runs.test_resume import text as text  # a fixture
-from tests.runs.test_run import SMALL
+from tests.training import SMALL, resume, train
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def base(text, run):
     return "base"
 
 
-def test_fine_tuning_begins_with_the_weights_and_the_vocabulary_of_a_model(text, run, base):
+def test_a_warm_start_takes_the_weights_and_the_vocabulary_of_a_model(text, run, base):
     new = Path(text).read_text()[:4000].replace("a", "b") + "q" * 9 + "\n"
     Path("new").write_text(new * 2)
     code, _, err = run("train", "new", "--init", base, "--steps", 1, "--lr", 1e-9, "--out", "tuned")
@@ -30,18 +30,16 @@ def test_fine_tuning_begins_with_the_weights_and_the_vocabulary_of_a_model(text,
             torch.testing.assert_close(tensor, before.network.state_dict()[name])
 
 
-def test_fine_tuning_can_be_resumed(text, run, base, monkeypatch):
-    from tests.runs.test_resume import in_process
-
-    settings = (text, "--init", base, "--steps", 30)
-    assert run("train", *settings, "--out", "whole")[0] == 0
-    assert in_process(run, monkeypatch, *settings, "--out", "broken", stop_at=9)[0] == 130
+def test_a_warm_start_can_be_resumed_without_the_initial_model(text, base):
+    start = partial(train, text, init=base, steps=30, hidden_size=24, embedding_size=8)
+    start(out="whole")
+    start(out="broken", pause_at=9)
     Path(base).unlink()
-    assert run("train", "--resume", "--out", "broken")[0] == 0
+    resume("broken")
     assert Path("whole").read_bytes() == Path("broken").read_bytes()
 
 
-def test_plain_weights_go_out_and_come_back(text, run, base):
+def test_exported_weights_start_a_run_as_their_model_does(text, run, base):
     assert run("export", "plain.safetensors", "-m", base)[0] == 0
     weights = load_file("plain.safetensors")
     for source in ("plain.safetensors", base):
@@ -63,7 +61,7 @@ FLAGS = [
 
 
 @pytest.mark.parametrize(("flags", "message"), FLAGS)
-def test_what_the_weights_do_not_allow_is_refused(text, run, base, flags, message):
+def test_settings_that_conflict_with_the_weights_are_refused(text, run, base, flags, message):
     code, _, err = run("train", text, "--init", base, *flags, "--out", "other")
     assert code == 2 and message in err and len(err.splitlines()) == 1
     assert not Path("other").exists()

@@ -8,8 +8,8 @@ from rnnlm_cli.text.corpus import Corpus, Part
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.train import budget as room
 from rnnlm_cli.train.budget import Budget, Speed, measure_speed
-from rnnlm_cli.train.schedule import Plan
-from rnnlm_cli.train.step import Learner
+from rnnlm_cli.train.schedule import make_plan
+from rnnlm_cli.train.learner import Learner
 from rnnlm_cli.windows import TrainingRows
 
 
@@ -28,10 +28,10 @@ def clock(monkeypatch):
 def test_a_run_ends_within_10_percent_whatever_the_machine_does(clock, paces):
     """The pace, against the calibrated one, in the first and in the second half of the time."""
     budget = Budget(120, started=clock.now - 5)  # five seconds went before
-    steps = budget.steps(
-        Speed(1e-4, 3e-5), tokens_per_step=1000, final_tokens=50_000, last_words=0.2
+    steps = budget.choose_steps(
+        Speed(1e-4, 3e-5), tokens_per_step=1000, final_tokens=50_000, finish_seconds=0.2
     )
-    plan = Plan(steps, 1000)
+    plan = make_plan(steps, 1000)
     budget.begin(plan, 0)
     assert 120 - 5 - 1.5 - 3 < plan.total_steps * 0.1 < 120 - 5 - 1.5
     step = 0
@@ -39,7 +39,7 @@ def test_a_run_ends_within_10_percent_whatever_the_machine_does(clock, paces):
         clock.now += 0.1 * paces[clock.now > 160]
         step += 1
         if plan.validates_after(step - 1):
-            clock.now += plan.validated_tokens * 3e-5
+            clock.now += plan.validation_tokens * 3e-5
             budget.correct(plan, step)
     clock.now += 1.5  # the last evaluation
     assert clock.now - 95 == pytest.approx(120, rel=0.1)
@@ -48,9 +48,9 @@ def test_a_run_ends_within_10_percent_whatever_the_machine_does(clock, paces):
 
 def test_the_last_evaluation_takes_at_most_a_tenth_of_the_budget(clock):
     corpus = corpus_of(1_000_000)
-    valid, test = Budget(60, clock.now).final_tokens(corpus, Speed(1e-4, 1e-4))
+    valid, test = Budget(60, clock.now).choose_final_tokens(corpus, Speed(1e-4, 1e-4))
     assert (valid, test) == (60_000, 2048)  # 6 s of 60; no test text
-    assert Budget(3600, clock.now).final_tokens(corpus, Speed(1e-4, 1e-4))[0] == 1_000_000
+    assert Budget(3600, clock.now).choose_final_tokens(corpus, Speed(1e-4, 1e-4))[0] == 1_000_000
 
 
 def corpus_of(size):
@@ -64,7 +64,7 @@ def test_the_calibration_leaves_the_network_untouched(make_network):
     network, corpus = make_network(), corpus_of(500)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     rows = TrainingRows(corpus.train.tokens_N, batch_size=2, bptt=8, sentences=False, seed=1)
-    learner = Learner(network, rows, None, TrainConfig(accumulate=2))
+    learner = Learner(network, rows, None, TrainConfig(batch_size=2, bptt=8, accumulate=2), [])
     speed = measure_speed(learner, corpus.valid, sentences=False, budget_seconds=1.0)
     assert speed.training > 0 and speed.evaluation > 0
     assert all(parameter.grad is None for parameter in network.parameters())
