@@ -6,6 +6,8 @@ Legend: B batch, K inputs, N outputs.
 import torch
 from torch import Tensor
 
+from rnnlm_cli.nn.kernels import multiply_packed, pack_weight
+
 PACKED_FROM = 1 << 20  # elements: below it, packing gains nothing
 PACKED_USES = 16  # packing costs about two products
 
@@ -25,20 +27,18 @@ class Product:
     """
 
     def __init__(self, weight_NK: Tensor, *, batch_size: int, uses: int) -> None:
-        self._packed = None
+        self._packed: Tensor | None = None
         if _can_pack(weight_NK) and batch_size > 1 and uses >= PACKED_USES:
             self._weight_NK, self._batch_size = weight_NK.contiguous(), batch_size
-            self._packed = torch.ops.mkl._mkl_reorder_linear_weight(self._weight_NK, batch_size)
-        else:
+            self._packed = pack_weight(self._weight_NK, batch_size)
+        if self._packed is None:
             self._weight_KN = weight_NK.t().contiguous()
 
     def __call__(self, x_BK: Tensor, out: Tensor | None = None) -> Tensor:
         """x W^T, in a tensor of its own or in `out`."""
         if self._packed is None:
             return torch.mm(x_BK, self._weight_KN, out=out)
-        product_BN: Tensor = torch.ops.mkl._mkl_linear(
-            x_BK, self._packed, self._weight_NK, None, self._batch_size
-        )
+        product_BN = multiply_packed(x_BK, self._packed, self._weight_NK, self._batch_size)
         return product_BN if out is None else out.copy_(product_BN)
 
     def add_to(self, sum_BN: Tensor, x_BK: Tensor) -> Tensor:
@@ -53,5 +53,4 @@ def _can_pack(weight_NK: Tensor) -> bool:
         weight_NK.numel() >= PACKED_FROM
         and weight_NK.dtype == torch.float32
         and weight_NK.device.type == "cpu"
-        and hasattr(torch.ops.mkl, "_mkl_reorder_linear_weight")
     )

@@ -18,12 +18,12 @@ from torch import Tensor
 
 from rnnlm_cli.config import CellName
 from rnnlm_cli.nn.cells import State
+from rnnlm_cli.nn.kernels import (
+    apply_relu_derivative,
+    apply_sigmoid_derivative,
+    apply_tanh_derivative,
+)
 from rnnlm_cli.nn.matmul import Product
-
-# Derivative times gradient in one pass: grad * y * (1 - y), grad * (1 - y * y), grad * (y > 0).
-_sigmoid_back = torch.ops.aten.sigmoid_backward.grad_input
-_tanh_back = torch.ops.aten.tanh_backward.grad_input
-_relu_back = torch.ops.aten.threshold_backward.grad_input
 
 
 class Resets:
@@ -137,9 +137,9 @@ class _Elman:
         recurrent = _product(weight_GH.t(), y_TBH)
         for t, grad_BH, y_BH, dy_BH in _backwards(grad_TBH, y_TBH, dy_TBH):
             if self._relu:
-                _relu_back(dh + dy_BH, y_BH, 0, grad_input=grad_BH)
+                apply_relu_derivative(dh + dy_BH, y_BH, out=grad_BH)
             else:
-                _tanh_back(dh + dy_BH, y_BH, grad_input=grad_BH)
+                apply_tanh_derivative(dh + dy_BH, y_BH, out=grad_BH)
             dh = resets.clear(t, recurrent(grad_BH))
         return Back((grad_TBH,), grad_TBH, first_BH, y_TBH, (dh,))
 
@@ -180,14 +180,14 @@ class _GRU:
         grad_h_TBG = torch.empty_like(gates_TBG)
         to_r, to_z, to_n = grad_h_TBG.chunk(3, dim=2)
         n_factor_TBH = 1 - z
-        _tanh_back(n_factor_TBH, n_TBH, grad_input=n_factor_TBH)
+        apply_tanh_derivative(n_factor_TBH, n_TBH, out=n_factor_TBH)
         torch.mul(candidate, n_factor_TBH, out=to_r)
-        _sigmoid_back(to_r, r, grad_input=to_r)
+        apply_sigmoid_derivative(to_r, r, out=to_r)
         torch.sub(first_BH, n_TBH[0], out=to_z[0])
         torch.sub(y_TBH[:-1], n_TBH[1:], out=to_z[1:])
         if resets.where is not None:
             to_z[resets.where] = -n_TBH[resets.where]
-        _sigmoid_back(to_z, z, grad_input=to_z)
+        apply_sigmoid_derivative(to_z, z, out=to_z)
         torch.mul(n_factor_TBH, r, out=to_n)
         recurrent = _product(weight_GH.t(), gates_TBG)
         by_gate_TB3H = grad_h_TBG.unflatten(2, (3, -1))
@@ -243,13 +243,13 @@ class _LSTM:
         grad_TBG = torch.empty_like(gates_TBG)
         to_i, to_f, to_g, to_o = grad_TBG.chunk(4, dim=2)
         work_TBH = (2 * s).sub_(1)  # g
-        _sigmoid_back(work_TBH, i, grad_input=to_i)
-        _tanh_back(i, work_TBH, grad_input=to_g)
+        apply_sigmoid_derivative(work_TBH, i, out=to_i)
+        apply_tanh_derivative(i, work_TBH, out=to_g)
         torch.tanh(c_TBH, out=work_TBH)
-        _sigmoid_back(work_TBH, o, grad_input=to_o)
-        c_factor_TBH = _tanh_back(o, work_TBH, grad_input=work_TBH)
-        _sigmoid_back(c_TBH[:-1], f[1:], grad_input=to_f[1:])
-        _sigmoid_back(first[1], f[0], grad_input=to_f[0])
+        apply_sigmoid_derivative(work_TBH, o, out=to_o)
+        c_factor_TBH = apply_tanh_derivative(o, work_TBH, out=work_TBH)
+        apply_sigmoid_derivative(c_TBH[:-1], f[1:], out=to_f[1:])
+        apply_sigmoid_derivative(first[1], f[0], out=to_f[0])
         recurrent = _product(weight_GH.t(), gates_TBG)
         to_ifg_TB3H = grad_TBG.unflatten(2, (4, -1))[:, :, :3]
         dc = dc.clone()

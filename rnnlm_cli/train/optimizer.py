@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import TrainConfig
+from rnnlm_cli.nn.kernels import compute_norms, scale_in_place, step_adamw
 from rnnlm_cli.nn.network import RecurrentNetwork
 
 BETAS = (0.9, 0.999)
@@ -28,9 +29,7 @@ class Optimizer(Protocol):
 
 
 class DenseAdamW:
-    """AdamW by PyTorch's fused kernel: one pass over weights, gradients and both averages.
-
-    (torch.optim.AdamW would run the same one, but loading torch.optim's machinery takes 1.5 s.)
+    """AdamW for parameters with dense gradients.
 
     Args:
         decayed: parameters that shrink by rate * weight_decay a step.
@@ -59,11 +58,10 @@ class DenseAdamW:
         """Take one step; every parameter must have a gradient."""
         for group, decay in self._groups:
             steps = [self._steps[p] for p in group]
-            torch._foreach_add_(steps, 1)
-            torch._fused_adamw_(
-                list(group), [_gradient(p) for p in group], [self._means[p] for p in group],
-                [self._squares[p] for p in group], [], steps, lr=rate, beta1=BETAS[0],
-                beta2=BETAS[1], weight_decay=decay, eps=EPSILON, amsgrad=False, maximize=False,
+            step_adamw(
+                group, [_gradient(p) for p in group], [self._means[p] for p in group],
+                [self._squares[p] for p in group], steps,
+                lr=rate, betas=BETAS, weight_decay=decay, epsilon=EPSILON,
             )
 
 
@@ -183,7 +181,7 @@ def clip_gradients(network: RecurrentNetwork, most: float | None) -> float:
                 parameter.grad = parameter.grad.coalesce()
             gradients.append(parameter.grad)
     parts = [each.values() if each.is_sparse else each for each in gradients]
-    norm = float(torch.stack(torch._foreach_norm(parts)).norm())
+    norm = float(torch.stack(compute_norms(parts)).norm())
     if most is not None and most < norm < math.inf:
-        torch._foreach_mul_(parts, most / norm)
+        scale_in_place(parts, most / norm)
     return norm
