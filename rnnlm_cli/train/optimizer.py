@@ -1,6 +1,6 @@
-"""How the weights are stepped: dense matrices, and tables of which a step touches a few rows.
+"""Optimizers: for dense parameters, and for tables of which a step updates a few rows.
 
-Legend: V rows of a table, R rows touched, E numbers a row.
+Legend: V rows of a table, R rows updated, E row size.
 """
 
 import math
@@ -19,21 +19,21 @@ EPSILON = 1e-8
 
 
 class Optimizer(Protocol):
-    """Changes some parameters by their gradients."""
+    """Updates some parameters by their gradients."""
 
-    def step(self, rate: float) -> None:
-        """Take one step at a learning rate."""
+    def step(self, lr: float) -> None:
+        """Update the parameters once, with a learning rate."""
 
     def state(self) -> dict[str, Tensor]:
-        """All that it keeps from step to step, by name; changing the tensors changes it."""
+        """Return all tensors kept between steps, by name; changing them changes the optimizer."""
 
 
 class DenseAdamW:
     """AdamW for parameters with dense gradients.
 
     Args:
-        decayed: parameters that shrink by rate * weight_decay a step.
-        others: those that do not.
+        decayed: parameters that weight decay shrinks, by the factor 1 - lr * weight_decay per step.
+        others: parameters without weight decay.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class DenseAdamW:
         )
 
     def state(self) -> dict[str, Tensor]:
-        """Both averages and the number of steps of every parameter."""
+        """Return both moments and the number of steps of every parameter."""
         kinds = {"mean": self._means, "square": self._squares, "steps": self._steps}
         return {
             f"{kind}.{number}": tensor
@@ -54,27 +54,30 @@ class DenseAdamW:
         }
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Take one step; every parameter must have a gradient."""
+    def step(self, lr: float) -> None:
+        """Update all parameters; each must have a gradient."""
         for group, decay in self._groups:
             steps = [self._steps[p] for p in group]
             step_adamw(
                 group, [_gradient(p) for p in group], [self._means[p] for p in group],
                 [self._squares[p] for p in group], steps,
-                lr=rate, betas=BETAS, weight_decay=decay, epsilon=EPSILON,
+                lr=lr, betas=BETAS, weight_decay=decay, epsilon=EPSILON,
             )
 
 
 class RowAdamW:
     """AdamW without its first moment, for tables with sparse gradients.
 
-    The same steps as if every row had a gradient, most of them zero: a row's mean square fades
-    with each step, whether it is touched or not, so that a rare token moves far when it comes (a
-    clock of its own for each row would have it move little, and a model learn slowly). But only
-    rows that are touched cost work, R x E, whatever V is; what they missed is made up for then.
+    The second moment decays lazily: a step costs R x E, whatever V is, because only the rows that
+    have a gradient are updated. When a row is updated again, the decay that it missed is applied
+    at once, as beta ** steps and, for weight decay, as (1 - lr * weight_decay) ** steps. With a
+    constant learning rate this equals dense updates with zero gradients. With a schedule, the
+    weight decay of the missed steps uses the learning rate of the present step.
 
-    (A first moment would go on moving a row for some steps after each touch; moving it as far at
-    once learns as fast.)
+    Because the second moment of a rare token decays between its occurrences, the token moves far
+    when it occurs. (If it decayed only in the steps with a gradient, the token would move little,
+    and the model would learn slowly.) A first moment would keep moving a row for some steps after
+    each occurrence; moving it once by the whole amount learns as fast.
     """
 
     def __init__(self, tables: Sequence[Tensor], weight_decay: float) -> None:
@@ -85,15 +88,15 @@ class RowAdamW:
         ]
 
     def state(self) -> dict[str, Tensor]:
-        """The number of steps; of every table its mean squares and when rows were last touched."""
+        """Return the number of steps, and for every table its second moments and last updates."""
         state = {"steps": self._step}
         for number, (_, square_VE, last_V1) in enumerate(self._averages):
             state |= {f"square.{number}": square_VE, f"last.{number}": last_V1}
         return state
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Take one step with the rows that the gradients name."""
+    def step(self, lr: float) -> None:
+        """Update the rows that the gradients name."""
         self._step += 1
         step = int(self._step)
         _, beta = BETAS
@@ -107,12 +110,15 @@ class RowAdamW:
             square_RE.addcmul_(gradient_RE, gradient_RE, value=1 - beta)
             square_VE.index_copy_(0, ids_R, square_RE)
             spread_RE = square_RE.sqrt_().div_(correction).add_(EPSILON)
-            rows_RE = table_VE[ids_R].mul_((1 - rate * self._decay) ** steps_R1)
-            table_VE.index_copy_(0, ids_R, rows_RE.addcdiv_(gradient_RE, spread_RE, value=-rate))
+            rows_RE = table_VE[ids_R].mul_((1 - lr * self._decay) ** steps_R1)
+            table_VE.index_copy_(0, ids_R, rows_RE.addcdiv_(gradient_RE, spread_RE, value=-lr))
 
 
 class SGD:
-    """Plain gradient descent, dense or by rows; decay takes rate * weight_decay of a weight."""
+    """Stochastic gradient descent without momentum, for dense and for sparse gradients.
+
+    Weight decay is added to the gradient. Args: as in DenseAdamW.
+    """
 
     def __init__(
         self, decayed: Sequence[Tensor], others: Sequence[Tensor], weight_decay: float
@@ -120,12 +126,12 @@ class SGD:
         self._groups = [(decayed, weight_decay), (others, 0.0)]
 
     def state(self) -> dict[str, Tensor]:
-        """Nothing."""
+        """Return nothing, because nothing is kept between steps."""
         return {}
 
     @torch.no_grad()
-    def step(self, rate: float) -> None:
-        """Take one step; of a table with a sparse gradient only the rows it names change."""
+    def step(self, lr: float) -> None:
+        """Update all parameters; of a table with a sparse gradient, only the rows that it names."""
         for group, decay in self._groups:
             for parameter in group:
                 gradient = _gradient(parameter)
@@ -139,7 +145,7 @@ class SGD:
                     )
                 elif decay:
                     gradient = gradient + decay * parameter
-                parameter.add_(gradient, alpha=-rate)
+                parameter.add_(gradient, alpha=-lr)
 
 
 def _gradient(parameter: Tensor) -> Tensor:
@@ -150,10 +156,11 @@ def _gradient(parameter: Tensor) -> Tensor:
 def make_optimizers(
     network: RecurrentNetwork, config: TrainConfig, *, sparse: bool
 ) -> list[Optimizer]:
-    """AdamW (Loshchilov & Hutter 2019) or plain SGD; weight decay spares the biases.
+    """Make AdamW (Loshchilov & Hutter 2019) or plain SGD; biases have no weight decay.
 
     Args:
-        sparse: whether the tables, input and output, have sparse gradients.
+        sparse: whether the input and the output table have sparse gradients.
+    Returns: optimizers that together update every parameter once.
     """
     parameters = list(network.parameters())
     biases = [p for p in parameters if p.dim() == 1]
@@ -169,10 +176,12 @@ def make_optimizers(
 
 
 @torch.no_grad()
-def clip_gradients(network: RecurrentNetwork, most: float | None) -> float:
-    """Scale the whole gradient down to norm `most` (Pascanu et al. 2013); None leaves it.
+def clip_gradients(network: RecurrentNetwork, max_norm: float | None) -> float:
+    """Scale the gradient of all parameters down to a global norm (Pascanu et al. 2013).
 
-    Returns: its norm before; infinite or not a number where some part of it is.
+    Args:
+        max_norm: the norm that is not exceeded; None leaves the gradient as it is.
+    Returns: the norm before; not finite if some part of the gradient is not.
     """
     gradients = []
     for parameter in network.parameters():
@@ -182,6 +191,6 @@ def clip_gradients(network: RecurrentNetwork, most: float | None) -> float:
             gradients.append(parameter.grad)
     parts = [each.values() if each.is_sparse else each for each in gradients]
     norm = float(torch.stack(compute_norms(parts)).norm())
-    if most is not None and most < norm < math.inf:
-        scale_in_place(parts, most / norm)
+    if max_norm is not None and max_norm < norm < math.inf:
+        scale_in_place(parts, max_norm / norm)
     return norm
