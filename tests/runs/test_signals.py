@@ -75,7 +75,7 @@ def test_twenty_kills_do_not_change_the_model(text, cell, level):
 def test_a_signal_ends_the_run_after_the_step_and_saves(text, signum, expected):
     """SIGHUP is what a closed terminal sends."""
     process = start_process(text, *SMALL, "--steps", 10**7)
-    while not Path("model.rnnlm.jsonl").exists():
+    while not Path("model.rnnlm.state").exists():
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(signum)
