@@ -15,7 +15,8 @@ from torch import Tensor
 from rnnlm_cli.config import UNKNOWN_ID, SampleConfig
 from rnnlm_cli.generate.decode import generate_tokens, read_prompt
 from rnnlm_cli.model_file import Model, load_model
-from rnnlm_cli.score.sentences import TextScore, score_document, score_sentences
+from rnnlm_cli.score.score import TextScore
+from rnnlm_cli.score.sentences import score_document, score_sentences
 from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.text.vocabulary import require_known
 

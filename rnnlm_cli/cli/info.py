@@ -31,7 +31,7 @@ def info(
 
 
 def _facts(model: LanguageModel) -> dict[str, Any]:
-    from rnnlm_cli.score.evaluate import perplexity
+    from rnnlm_cli.score.score import compute_perplexity
 
     training = dict(model.training)
     nats = training["valid_nats"]
@@ -46,7 +46,7 @@ def _facts(model: LanguageModel) -> dict[str, Any]:
         **config,
         "parameters": model.network.num_parameters,
         **training,
-        "valid_perplexity": None if nats is None else perplexity(nats),
+        "valid_perplexity": None if nats is None else compute_perplexity(nats),
     }
 
 

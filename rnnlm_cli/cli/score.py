@@ -23,7 +23,7 @@ from rnnlm_cli.text.reading import STDIN, SUFFIXES, make_decoder, read_lines, re
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
-    from rnnlm_cli.score.sentences import TextScore
+    from rnnlm_cli.score.score import TextScore
 
 
 def score(
@@ -71,7 +71,8 @@ def score(
         make_decoder(encoding)
     loaded = open_model(model, device=device, threads=threads)
 
-    from rnnlm_cli.score.formats import HEADER, Total, format_json, format_lines
+    from rnnlm_cli.score.formats import HEADER, format_json, format_lines, format_total
+    from rnnlm_cli.score.score import Score
 
     if document:
         scores = _documents(
@@ -82,17 +83,17 @@ def score(
             _sentences(loaded, sentences, files, encoding), closing=closing, with_tokens=tokens,
             batch_tokens=batch_tokens,
         )
-    total = Total()
+    total, num_texts = Score(), 0
     for each in scores:
-        if not json and not total.num_texts:
+        if not json and not num_texts:
             print(HEADER, file=sys.stderr, flush=True)
-        total.add(each)
+        total, num_texts = total + each.score, num_texts + 1
         lines = [format_json(each, document=document)] if json else format_lines(each)
         for line in lines:
             print(line)
     sys.stdout.flush()
-    if not json and (total.num_texts != 1 or total.oov):
-        print(total.line(), file=sys.stderr)
+    if not json and (num_texts != 1 or total.num_unknown):
+        print(format_total(total, num_texts), file=sys.stderr)
 
 
 def _check(

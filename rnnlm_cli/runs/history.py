@@ -22,7 +22,7 @@ from typing import Any
 
 from rnnlm_cli.errors import ModelFileError
 from rnnlm_cli.files.atomic import replace_file
-from rnnlm_cli.score.evaluate import perplexity
+from rnnlm_cli.score.score import compute_perplexity
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
 
@@ -56,7 +56,7 @@ class History:
             "tokens": tokens,
             "loss": state.loss,
             "valid_nats": valid_nats,
-            "perplexity": None if valid_nats is None else perplexity(valid_nats),
+            "perplexity": None if valid_nats is None else compute_perplexity(valid_nats),
             "rate": rate,
             "gradient_norm": state.gradient_norm,
             "tokens_per_second": round((tokens - before["tokens"]) / passed, 1),

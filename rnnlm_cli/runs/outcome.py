@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from rnnlm_cli.score.evaluate import Evaluation
+from rnnlm_cli.score.score import Score
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.train.step import Learner
@@ -21,8 +21,8 @@ class Outcome:
         signum: the signal that stopped it, if one did.
     """
 
-    valid: Evaluation
-    test: Evaluation | None
+    valid: Score
+    test: Score | None
     step: int
     total_steps: int
     early: bool

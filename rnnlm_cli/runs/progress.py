@@ -73,9 +73,9 @@ class Progress(Messages):
 
     def validated(self, plan: Plan, state: TrainState, nats: float) -> None:
         """A validation was taken."""
-        from rnnlm_cli.score.evaluate import perplexity
+        from rnnlm_cli.score.score import compute_perplexity
 
-        self._validation = f"valid {nats:.4f} (ppl {perplexity(nats):.4g})"
+        self._validation = f"valid {nats:.4f} (ppl {compute_perplexity(nats):.4g})"
         if self._bar is None:
             self.say(f"step {state.step}/{plan.total_steps}  {self._figures(plan, state)}")
         else:

@@ -14,7 +14,7 @@ from rnnlm_cli.files.run_files import DEFAULT_MODEL
 if TYPE_CHECKING:
     from rnnlm_cli.runs.outcome import Outcome
     from rnnlm_cli.runs.run import Run
-    from rnnlm_cli.score.evaluate import Evaluation
+    from rnnlm_cli.score.score import Score
     from rnnlm_cli.text.corpus import Corpus, Part
 
 
@@ -75,21 +75,22 @@ def resume_command(out: Path) -> str:
     )
 
 
-def _loss(evaluation: Evaluation, part: Part, corpus: Corpus) -> str:
-    from rnnlm_cli.score.evaluate import perplexity
+def _loss(evaluation: Score, part: Part, corpus: Corpus) -> str:
+    from rnnlm_cli.score.score import compute_perplexity
 
     read = evaluation.num_read / len(part.tokens_N)
     bits = evaluation.nats / math.log(2) / (part.num_characters * read)
     text = (
-        f"{evaluation.mean:.4f} nats per token, perplexity {perplexity(evaluation.mean):.4g}, "
+        f"{evaluation.nats_per_token:.4f} nats per token, "
+        f"perplexity {compute_perplexity(evaluation.nats_per_token):.4g}, "
         f"{bits:.4f} bits per character"
     )
     if read < 1:
         text += f", over {evaluation.num_read:,} of {len(part.tokens_N):,} tokens"
     if evaluation.num_unknown and corpus.vocabulary.num_unknown:
-        known = evaluation.num_scored - evaluation.num_unknown
+        known = evaluation.num_predicted - evaluation.num_unknown
         if known:
-            excluding = perplexity((evaluation.nats - evaluation.unknown_nats) / known)
+            excluding = compute_perplexity((evaluation.nats - evaluation.unknown_nats) / known)
             text += f"; {evaluation.num_unknown:,} unknown tokens hide their spelling"
             text += f" (perplexity without them {excluding:.4g})"
     elif evaluation.num_unknown:

@@ -24,7 +24,8 @@ from rnnlm_cli.runs.progress import Progress
 from rnnlm_cli.runs.run_config import Settings
 from rnnlm_cli.runs.saver import Output, checksum_of
 from rnnlm_cli.runs.setup import make_learner, restore
-from rnnlm_cli.score.evaluate import Evaluation, evaluate
+from rnnlm_cli.score.evaluate import evaluate
+from rnnlm_cli.score.score import Score
 from rnnlm_cli.text.corpus import Corpus, Part
 from rnnlm_cli.train.state import TrainState, copy_tensors
 from rnnlm_cli.train.step import fit, go_back
@@ -110,7 +111,7 @@ class Run:
             if stopped:  # first of all: a second signal would not wait
                 self._save_state()
             if not state.has_best:  # stopped too early, or back at its beginning
-                nats = self._evaluate(self.network, self.corpus.valid).mean
+                nats = self._evaluate(self.network, self.corpus.valid).nats_per_token
                 state.keep_best(nats, self.network)
             if not state.has_best:
                 raise RnnlmError(
@@ -132,7 +133,10 @@ class Run:
             if self.corpus.test is not None:
                 test = self._evaluate(best, self.corpus.test, test_tokens)
         self.output.save_last(
-            self._model(best, valid.mean, test_nats=None if test is None else test.mean)
+            self._model(
+                best, valid.nats_per_token,
+                test_nats=None if test is None else test.nats_per_token,
+            )
         )
         if not stopped:
             self._save_state(finished=True)
@@ -158,7 +162,7 @@ class Run:
     def _validate(self) -> None:
         """Validate on the fixed part; keep the model, in memory and in the file, if it is best."""
         state = self.state
-        nats = self._evaluate(self.network, self.corpus.valid).mean
+        nats = self._evaluate(self.network, self.corpus.valid).nats_per_token
         self._valid_nats = nats
         leapt = state.has_leapt(nats, math.log(self.network.config.vocab_size))
         if state.keep_best(math.nan if leapt else nats, self.network):
@@ -188,7 +192,7 @@ class Run:
 
     def _evaluate(
         self, network: RecurrentNetwork, part: Part, max_tokens: int | None = None
-    ) -> Evaluation:
+    ) -> Score:
         """How a network does on so many tokens of a part; None: as many as every validation."""
         return evaluate(
             network, part.tokens_N, sentences=self.settings.text.sentences,

@@ -164,10 +164,12 @@ def test_a_closed_terminal_is_a_signal_like_others(text):
 
 def test_patience_ends_a_run_and_says_so(text, run, monkeypatch):
     from rnnlm_cli.runs import run as room
-    from rnnlm_cli.score.evaluate import Evaluation
+    from rnnlm_cli.score.score import Score
 
     figures = iter([3.0, 2.0, 2.1, 2.2, 2.3, 2.4, 2.5])
-    monkeypatch.setattr(room, "evaluate", lambda *_, **__: Evaluation(next(figures), 1, 1, 0, 0.0))
+    monkeypatch.setattr(
+        room, "evaluate", lambda *_, **__: Score(nats=next(figures), num_predicted=1)
+    )
     code, _, err = run("train", text, *SMALL, "--steps", 200, "--patience", 3)
     assert code == 0 and "ended early, at step" in err
     validated = [each["valid_nats"] for each in records() if each["valid_nats"] is not None]

@@ -17,7 +17,7 @@ from rnnlm_cli.config import TrainConfig
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.runs.interrupt import Interrupt
-from rnnlm_cli.score.evaluate import Evaluation
+from rnnlm_cli.score.score import Score
 from rnnlm_cli.train import step as loop
 from rnnlm_cli.train.state import TrainState, copy_tensors
 from rnnlm_cli.train.step import Learner, go_back, train_step
@@ -102,7 +102,7 @@ def test_the_best_model_is_what_the_file_holds(text, run, monkeypatch):
     """Validations that get worse after the second: the second one's weights are kept."""
     figures = iter([3.0, 2.0, 2.5, 2.6])
     monkeypatch.setattr(
-        "rnnlm_cli.runs.run.evaluate", lambda *_, **__: Evaluation(next(figures), 1, 1, 0, 0.0)
+        "rnnlm_cli.runs.run.evaluate", lambda *_, **__: Score(nats=next(figures), num_predicted=1)
     )
     monkeypatch.setattr("rnnlm_cli.train.schedule.MIN_VALIDATION_TOKENS", 1)
     seen = []
@@ -123,7 +123,7 @@ def test_the_best_model_is_what_the_file_holds(text, run, monkeypatch):
 def test_a_first_validation_far_worse_than_a_guess_is_not_kept(text, run, monkeypatch):
     figures = iter([1e6, 2.0, 2.1, 2.2])
     monkeypatch.setattr(
-        "rnnlm_cli.runs.run.evaluate", lambda *_, **__: Evaluation(next(figures), 1, 1, 0, 0.0)
+        "rnnlm_cli.runs.run.evaluate", lambda *_, **__: Score(nats=next(figures), num_predicted=1)
     )
     monkeypatch.setattr("rnnlm_cli.train.schedule.MIN_VALIDATION_TOKENS", 1)
     code, _, err = run("train", text, *SMALL, "--steps", 3)
@@ -133,7 +133,7 @@ def test_a_first_validation_far_worse_than_a_guess_is_not_kept(text, run, monkey
 
 def test_a_model_whose_loss_is_not_finite_is_not_kept(text, run, monkeypatch):
     monkeypatch.setattr(
-        "rnnlm_cli.runs.run.evaluate", lambda *_, **__: Evaluation(math.nan, 1, 1, 0, 0.0)
+        "rnnlm_cli.runs.run.evaluate", lambda *_, **__: Score(nats=math.nan, num_predicted=1)
     )
     code, _, err = run("train", text, *SMALL, "--steps", 3)
     assert code == 1 and "never finite" in err and not Path("model.rnnlm").exists()
@@ -142,7 +142,7 @@ def test_a_model_whose_loss_is_not_finite_is_not_kept(text, run, monkeypatch):
 def test_a_model_that_explodes_on_some_text_is_kept_without_that_figure(text, run, monkeypatch):
     figures = iter([3.0, math.inf, math.inf])
     monkeypatch.setattr(
-        "rnnlm_cli.runs.run.evaluate", lambda *_, **__: Evaluation(next(figures), 1, 1, 0, 0.0)
+        "rnnlm_cli.runs.run.evaluate", lambda *_, **__: Score(nats=next(figures), num_predicted=1)
     )
     code, _, err = run("train", text, *SMALL, "--steps", 1, "--test", text)
     assert code == 0 and "inf nats" in err

@@ -32,7 +32,7 @@ def sentences(*sizes):
 
 
 def mean_nats(network, tokens_N, **settings):
-    return evaluate.evaluate(network, tokens_N, **settings).mean
+    return evaluate.evaluate(network, tokens_N, **settings).nats_per_token
 
 
 @torch.no_grad()
@@ -167,10 +167,10 @@ def test_tokens_without_a_probability_are_left_out_of_the_mean(make_network):
     text[7] = 0
     nats = by_hand(network, text)
     assert math.isinf(nats[7])
-    evaluation = evaluate.evaluate(network, text, sentences=False)
-    assert evaluation.mean == pytest.approx(np.delete(nats, 7).mean())
-    assert (evaluation.num_read, evaluation.num_scored, evaluation.num_unknown) == (12, 11, 1)
-    assert evaluation.unknown_nats == 0
+    score = evaluate.evaluate(network, text, sentences=False)
+    assert score.nats_per_token == pytest.approx(np.delete(nats, 7).mean())
+    assert (score.num_read, score.num_predicted, score.num_unknown) == (12, 11, 1)
+    assert score.unknown_nats == 0
     trained = evaluate.evaluate(make_network(), text, sentences=False)
     assert trained.unknown_nats == pytest.approx(by_hand(make_network(), text)[7])
 
