@@ -11,7 +11,7 @@ import torch
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.network import RecurrentNetwork
-from rnnlm_cli.score.rows import DocumentRows, Rows, evaluation_window, pack_sentences
+from rnnlm_cli.score.rows import DocumentRows, Rows, pack_sentences, read_windows
 from rnnlm_cli.score.score import Mask, Nats, Score
 from rnnlm_cli.text.lines import iter_lines
 from rnnlm_cli.text.tokenizers import Ids
@@ -32,11 +32,10 @@ def read_rows(
     Yields: the targets, their -ln p, and a mask of those that count, all of shape (T, B). -ln p
         is infinite for a token without probability; see `has_probability`.
     """
-    length, batch_size = rows.shape
+    _, batch_size = rows.shape
     window_size = max(1, (batch_tokens or MAX_BATCH_TOKENS) // batch_size)
     state = network.initial_state(batch_size)
-    for begin in range(0, length, window_size):
-        window, counted_TB = evaluation_window(rows, begin, min(begin + window_size, length))
+    for window, counted_TB in read_windows(rows, window_size):
         inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
         with torch.inference_mode():
             nats_TB, state = network.surprisal(inputs_TB, targets_TB, state, resets_TB)
