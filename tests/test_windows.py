@@ -40,14 +40,15 @@ def test_a_window_reads_the_target_before_each_position_and_the_boundary_at_rese
     assert targets.tolist() == [[3, 4], [1, 5], [6, 7]]  # unchanged
 
 
-def test_new_training_rows_do_not_read_their_text():
+@pytest.mark.parametrize("sentences", [False, True])
+def test_new_training_rows_do_not_read_their_text(sentences):
     class Unread:
         def __len__(self):
             pytest.fail("the constructor read the text")
 
         __getitem__ = __iter__ = __array__ = __len__
 
-    make_rows(Unread(), sentences=True)
+    make_rows(Unread(), sentences=sentences)
 
 
 def test_rows_read_their_part_of_the_text_in_order(make_tokens):
