@@ -3,8 +3,7 @@
 Legend: B samples, N tokens of a text, V vocabulary size.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,23 +14,41 @@ from torch import Tensor
 from rnnlm_cli.config import UNKNOWN_ID, SampleConfig
 from rnnlm_cli.generate.decode import generate_tokens, read_prompt
 from rnnlm_cli.model_file import Model, load_model
-from rnnlm_cli.score.sentences import TextScore, score_document, score_sentences
+from rnnlm_cli.score.score import TextScore
+from rnnlm_cli.score.sentences import score_document, score_sentences
 from rnnlm_cli.text.tokenizers import Ids
-from rnnlm_cli.text.vocabulary import require_known
+from rnnlm_cli.text.vocabulary import Decoder, require_known
 
 
-@dataclass
 class GeneratedText:
-    """Text as it is made. Iterate for its pieces, each a list with one string a sample.
+    """Text that is generated while it is read: an iterable of pieces.
 
-    `num_replaced` counts, once it is done, the bytes that were no UTF-8 and became U+FFFD.
+    Each piece is a list with one string for each sample. It can be read once.
+
+    Args:
+        tokens: the next token of every sample, step by step.
+        decoders: the decoder of each sample.
     """
 
-    pieces: Iterator[list[str]]
-    num_replaced: int = 0
+    def __init__(self, tokens: Iterator[list[int]], decoders: Sequence[Decoder]) -> None:
+        self._decoders = decoders
+        self._pieces = self._decode(tokens)
 
     def __iter__(self) -> Iterator[list[str]]:
-        return self.pieces
+        return self._pieces
+
+    @property
+    def num_replaced(self) -> int:
+        """The number of bytes read so far that are not UTF-8, and became U+FFFD."""
+        return sum(decoder.num_replaced for decoder in self._decoders)
+
+    def _decode(self, tokens: Iterator[list[int]]) -> Iterator[list[str]]:
+        for tokens_B in tokens:
+            yield [
+                decoder.feed([token])
+                for decoder, token in zip(self._decoders, tokens_B, strict=True)
+            ]
+        yield [decoder.finish() for decoder in self._decoders]
 
 
 class LanguageModel:
@@ -133,20 +150,10 @@ class LanguageModel:
         Raises: TextError if the prompt contains unknown tokens and they are not left out.
         """
         tokens_N = self._encode_prompt(prompt, skip_unknown=skip_unknown)
-        generated = GeneratedText(iter(()))
-        generated.pieces = self._pieces(generated, tokens_N, prompt, config)
-        return generated
-
-    def _pieces(
-        self, generated: GeneratedText, prompt_N: Ids, prompt: str, config: SampleConfig
-    ) -> Iterator[list[str]]:
-        decoders = [self.vocabulary.make_decoder(prompt) for _ in range(config.num_samples)]
-        for tokens_B in generate_tokens(self.network, prompt_N, config, sentences=self.sentences):
-            yield [
-                decoder.feed([token]) for decoder, token in zip(decoders, tokens_B, strict=True)
-            ]
-        yield [decoder.finish() for decoder in decoders]
-        generated.num_replaced = sum(decoder.num_replaced for decoder in decoders)
+        return GeneratedText(
+            generate_tokens(self.network, tokens_N, config, sentences=self.sentences),
+            [self.vocabulary.make_decoder(prompt) for _ in range(config.num_samples)],
+        )
 
     def _encode_prompt(self, prompt: str, *, skip_unknown: bool) -> Ids:
         if not skip_unknown:

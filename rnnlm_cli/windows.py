@@ -1,4 +1,4 @@
-"""Training rows, and the windows that are cut from them. No padding, no sorting.
+"""The rule that makes a window, and the rows of the training text. No padding, no sorting.
 
 A row predicts a run of tokens, its targets. The input at each position is the target before it:
 
@@ -14,6 +14,7 @@ Legend: T time, B batch (rows), N tokens of a text.
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +26,6 @@ from rnnlm_cli.config import BOUNDARY_ID
 from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.text.lines import count_boundaries, find_line_ends
 from rnnlm_cli.text.tokenizers import Ids
-
-Bools = NDArray[np.bool_]
 
 MEAN_RESET_DISTANCE = 1000  # tokens between two resets of running text, on average
 MIN_ALIGNED_SHARE = 0.9  # rows that begin at sentence starts must keep this share of their size
@@ -80,6 +79,33 @@ class ResetRule:
         return cls(len(tokens_N) / count / MEAN_RESET_DISTANCE, 0.0)
 
 
+def shift_targets(targets_TB: Tensor, before_B: Tensor) -> Tensor:
+    """Return the target before each position, (T, B); at the first position it is `before_B`."""
+    return torch.cat([before_B[None], targets_TB[:-1]])
+
+
+def make_window(targets_TB: Tensor, resets_TB: Tensor, before_B: Tensor) -> Window:
+    """Make the window that predicts these targets.
+
+    This is the only rule that makes inputs, for training, scoring and prompts: the input is the
+    target before a position, or the boundary at a reset.
+
+    Args:
+        targets_TB: the tokens to predict, int64.
+        resets_TB: where the hidden state becomes zero, bool.
+        before_B: the target before the first position, int64. At a reset it is not used.
+    """
+    inputs_TB = shift_targets(targets_TB, before_B).masked_fill_(resets_TB, BOUNDARY_ID)
+    return Window(inputs_TB, targets_TB, resets_TB)
+
+
+class RowLayout(NamedTuple):
+    """The rows of an epoch: the index of the first target of each, and the number of windows."""
+
+    starts_B: NDArray[np.int64]
+    num_windows: int
+
+
 class TrainingRows:
     """The training text in B contiguous rows, read in order, T tokens of every row at a time.
 
@@ -100,14 +126,18 @@ class TrainingRows:
         self, tokens_N: Ids, *, batch_size: int, bptt: int, sentences: bool, seed: int
     ) -> None:
         self.tokens_N, self.batch_size, self.bptt, self.seed = tokens_N, batch_size, bptt, seed
-        self.rule = ResetRule.choose(tokens_N, sentences=sentences)
         self._sentences = sentences
-        self._epoch = 0  # the epoch whose row starts are cached in the next line
-        self._starts_B, self._num_windows = self._lay_rows(0)
+        # A cache of the last epoch. The layout depends on the epoch only, so it changes no result.
+        self._cached_layout = lru_cache(maxsize=1)(self._lay_rows)
+
+    @cached_property
+    def rule(self) -> ResetRule:
+        """The reset rule of the text. The first use reads the whole text."""
+        return ResetRule.choose(self.tokens_N, sentences=self._sentences)
 
     def num_windows(self, epoch: int) -> int:
         """Return the number of windows in an epoch. It varies a little with the offset."""
-        return self._lay_rows(epoch)[1]
+        return self._lay_rows(epoch).num_windows
 
     def window(self, position: Position, step: int) -> tuple[Window, Position]:
         """Return the window at a position, and the next position.
@@ -115,34 +145,31 @@ class TrainingRows:
         Args:
             step: number of this reading, counted over the whole run. It seeds the resets.
         """
-        if position.epoch != self._epoch:
-            self._starts_B, self._num_windows = self._lay_rows(position.epoch)
-            self._epoch = position.epoch
-        begins_B = self._starts_B + position.window * self.bptt
+        layout = self._cached_layout(position.epoch)
+        begins_B = layout.starts_B + position.window * self.bptt
         targets_TB = torch.from_numpy(
             self.tokens_N[begins_B + np.arange(self.bptt)[:, None]].astype(np.int64)
         )
-        before_1B = torch.from_numpy(self.tokens_N[begins_B - 1].astype(np.int64))[None]
-        inputs_TB = torch.cat([before_1B, targets_TB[:-1]])
-        resets_TB = self._draw_resets(inputs_TB, step)
+        before_B = torch.from_numpy(self.tokens_N[begins_B - 1].astype(np.int64))
+        resets_TB = self._draw_resets(shift_targets(targets_TB, before_B), step)
         if position.window == 0:
             resets_TB[0] = True
-        inputs_TB.masked_fill_(resets_TB, BOUNDARY_ID)
         after = Position(position.epoch, position.window + 1)
-        if after.window == self._num_windows:
+        if after.window == layout.num_windows:
             after = Position(position.epoch + 1, 0)
-        return Window(inputs_TB, targets_TB, resets_TB), after
+        return make_window(targets_TB, resets_TB, before_B), after
 
-    def _draw_resets(self, inputs_TB: Tensor, step: int) -> Tensor:
+    def _draw_resets(self, before_TB: Tensor, step: int) -> Tensor:
+        """Draw the resets of a window. `before_TB` holds the target before each position."""
         if self.rule.at_boundary == 1:
-            return inputs_TB == BOUNDARY_ID
-        drawn_TB = torch.rand(inputs_TB.shape, generator=make_generator(self.seed, "resets", step))
+            return before_TB == BOUNDARY_ID
+        drawn_TB = torch.rand(before_TB.shape, generator=make_generator(self.seed, "resets", step))
         if self.rule.anywhere:
             return drawn_TB < self.rule.anywhere
-        return (inputs_TB == BOUNDARY_ID) & (drawn_TB < self.rule.at_boundary)
+        return (before_TB == BOUNDARY_ID) & (drawn_TB < self.rule.at_boundary)
 
-    def _lay_rows(self, epoch: int) -> tuple[NDArray[np.int64], int]:
-        """Return the index of the first target of each row, and the number of windows."""
+    def _lay_rows(self, epoch: int) -> RowLayout:
+        """Lay the text out in rows for an epoch."""
         num_tokens = len(self.tokens_N)
         draw = torch.randint(self.bptt, (), generator=make_generator(self.seed, "offset", epoch))
         offset = min(int(draw), num_tokens - self.batch_size * self.bptt)
@@ -153,7 +180,7 @@ class TrainingRows:
             aligned_size = int(np.diff(aligned_B, append=num_tokens).min())
             if aligned_size >= max(self.bptt, MIN_ALIGNED_SHARE * row_size):
                 starts_B, row_size = aligned_B, aligned_size
-        return starts_B, row_size // self.bptt
+        return RowLayout(starts_B, row_size // self.bptt)
 
     def _find_sentence_start(self, start: int) -> int:
         """Return the index of the first sentence start at or after `start`.

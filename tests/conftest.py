@@ -1,10 +1,11 @@
 """Tiny networks and models to test with. T, B, E, H, V = 2, 3, 4, 5, 7 and the like."""
 
+import numpy as np
 import pytest
 import torch
 
 from rnnlm_cli.cli.main import main
-from rnnlm_cli.config import ModelConfig
+from rnnlm_cli.config import BOUNDARY_ID, ModelConfig
 from rnnlm_cli.model_file import Model, save_model
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
@@ -18,6 +19,19 @@ def cache(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("RNNLM_CACHE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")  # so that tests with hypothesis can use it
+def make_tokens():
+    """A factory of texts: tokens 2, 3, 4, ..., with a boundary after every `line` tokens."""
+
+    def make(size, line=None, vocab_size=50):
+        tokens = (np.arange(size) % (vocab_size - 2) + 2).astype(np.int32)
+        if line:
+            tokens[line::line + 1] = BOUNDARY_ID
+        return tokens
+
+    return make
 
 
 @pytest.fixture

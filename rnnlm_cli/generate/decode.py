@@ -13,6 +13,7 @@ from rnnlm_cli.generate.sampler import Sampler
 from rnnlm_cli.nn.network import RecurrentNetwork, States
 from rnnlm_cli.nn.stepper import Stepper
 from rnnlm_cli.text.tokenizers import Ids
+from rnnlm_cli.windows import make_window, shift_targets
 
 
 def read_prompt(
@@ -24,11 +25,17 @@ def read_prompt(
         sentences: whether to reset the hidden state at every boundary of the prompt.
     Returns: the logits of the token that follows, (1, V), and the hidden state after the prompt.
     """
-    inputs_T1 = torch.tensor([BOUNDARY_ID, *prompt_N.tolist()], device=network.device)[:, None]
-    resets_T1 = inputs_T1 == BOUNDARY_ID
+    before_1 = torch.tensor([BOUNDARY_ID])
+    # The last target is the token to be drawn. Its place is filled, because only inputs are read.
+    targets_T1 = torch.tensor([*prompt_N.tolist(), BOUNDARY_ID])[:, None]
+    resets_T1 = shift_targets(targets_T1, before_1) == BOUNDARY_ID
     if not sentences:
         resets_T1[1:] = False
-    logits_T1V, state = network(inputs_T1, network.initial_state(1), resets_T1)
+    window = make_window(targets_T1, resets_T1, before_1)
+    logits_T1V, state = network(
+        window.inputs_TB.to(network.device), network.initial_state(1),
+        window.resets_TB.to(network.device),
+    )
     return logits_T1V[-1], state
 
 

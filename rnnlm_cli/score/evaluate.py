@@ -3,23 +3,18 @@
 Legend: T time, B batch (rows), N tokens of a text, M tokens of a part of it, L row length.
 """
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.network import RecurrentNetwork
-from rnnlm_cli.score.rows import DocumentRows, Rows, evaluation_window, pack_sentences
+from rnnlm_cli.score.rows import DocumentRows, Rows, pack_sentences, read_windows
+from rnnlm_cli.score.score import Mask, Nats, Score
 from rnnlm_cli.text.lines import iter_lines
 from rnnlm_cli.text.tokenizers import Ids
-from rnnlm_cli.windows import Bools
-
-Nats = NDArray[np.float64]
 
 MAX_BATCH_TOKENS = 1 << 12  # tokens in one pass through the network, which bounds its memory
 MAX_ROWS = 64
@@ -29,7 +24,7 @@ MAX_BATCH_SENTENCES = 4096
 
 def read_rows(
     network: RecurrentNetwork, rows: Rows, *, batch_tokens: int | None = None
-) -> Iterator[tuple[Ids, Nats, Bools]]:
+) -> Iterator[tuple[Ids, Nats, Mask]]:
     """Read rows window by window, carrying the hidden state.
 
     Args:
@@ -37,11 +32,10 @@ def read_rows(
     Yields: the targets, their -ln p, and a mask of those that count, all of shape (T, B). -ln p
         is infinite for a token without probability; see `has_probability`.
     """
-    length, batch_size = rows.shape
+    _, batch_size = rows.shape
     window_size = max(1, (batch_tokens or MAX_BATCH_TOKENS) // batch_size)
     state = network.initial_state(batch_size)
-    for begin in range(0, length, window_size):
-        window, counted_TB = evaluation_window(rows, begin, min(begin + window_size, length))
+    for window, counted_TB in read_windows(rows, window_size):
         inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
         with torch.inference_mode():
             nats_TB, state = network.surprisal(inputs_TB, targets_TB, state, resets_TB)
@@ -109,38 +103,9 @@ def _lay_document(tokens_N: Ids, num_rows: int, reset_every: int | None) -> Docu
     return DocumentRows(tokens_N, range(0, len(tokens_N), size), size, warm_up, reset_every)
 
 
-def perplexity(mean_nats: float) -> float:
-    """Return exp(mean_nats), or infinity if a float cannot hold it."""
-    return math.exp(mean_nats) if mean_nats < 700 else math.inf
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How a network does on a stream, or on a part of it.
-
-    Args:
-        nats: -ln p, summed over the tokens that have a probability.
-        num_scored: how many they are.
-        num_read: those that have none (unknown, where training held none) included.
-        num_unknown: unknown tokens among those read.
-        unknown_nats: their part of `nats`.
-    """
-
-    nats: float
-    num_scored: int
-    num_read: int
-    num_unknown: int
-    unknown_nats: float
-
-    @property
-    def mean(self) -> float:
-        """Nats per scored token: what a model is selected by."""
-        return self.nats / self.num_scored if self.num_scored else math.nan
-
-
 def evaluate(
     network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, max_tokens: int | None = None
-) -> Evaluation:
+) -> Score:
     """Score a text as training reads it: running text in warmed-up rows, or packed sentences.
 
     Args:
@@ -153,24 +118,18 @@ def evaluate(
         _read_sentences(network, tokens_N, max_tokens or len(tokens_N)) if sentences
         else _read_warmed_rows(network, tokens_N, max_tokens or len(tokens_N))
     )
-    nats = unknown_nats = 0.0
-    num_scored = num_read = num_unknown = 0
+    score = Score()
     for tokens_M, nats_M in read:
-        scored_M, unknown_M = has_probability(network, tokens_M), tokens_M == UNKNOWN_ID
-        nats += float(nats_M[scored_M].sum())
-        unknown_nats += float(nats_M[scored_M & unknown_M].sum())
-        num_scored += int(scored_M.sum())
-        num_read += len(tokens_M)
-        num_unknown += int(unknown_M.sum())
-    return Evaluation(nats, num_scored, num_read, num_unknown, unknown_nats)
+        score += Score.from_tokens(nats_M, tokens_M, has_probability(network, tokens_M))
+    return score
 
 
-def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> NDArray[np.bool_]:
+def has_probability(network: RecurrentNetwork, tokens_N: Ids) -> Mask:
     """Return a mask of the tokens that have a probability.
 
     All have one, except the unknown token if it never occurred in training.
     """
-    unknown_N: NDArray[np.bool_] = tokens_N == UNKNOWN_ID
+    unknown_N: Mask = tokens_N == UNKNOWN_ID
     return ~unknown_N | network.config.unknown_trained
 
 

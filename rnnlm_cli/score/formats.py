@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from rnnlm_cli.score.sentences import TextScore, perplexity_of
+from rnnlm_cli.score.score import Score, TextScore
 
 COLUMNS = (
     ("ln_p", 12), ("log10_p", 11), ("tokens", 7), ("perplexity", 11), ("bits/char", 9),
@@ -13,61 +13,48 @@ COLUMNS = (
 HEADER = "  ".join([*(name.rjust(width) for name, width in COLUMNS), "text"])
 
 
-def format_lines(score: TextScore) -> list[str]:
+def format_lines(text: TextScore) -> list[str]:
     """Return a line with the columns of HEADER, then for each token its surprisal in bits.
 
     "-" means that there is no value. "*" marks bits per character that are too low because of
     unknown tokens.
     """
-    bits = score.bits_per_character
+    score = text.score
     values = (
         f"{0.0 - score.nats:.4f}",
         f"{0.0 + score.log10_prob:.4f}",
-        f"{score.predicted_tokens}",
+        f"{score.num_predicted}",
         _format_number(score.perplexity),
-        _format_number(bits) + ("*" if score.oov else ""),
-        f"{score.oov}",
-        "yes" if score.closing else "no",
+        _format_number(score.bits_per_character) + ("*" if score.num_unknown else ""),
+        f"{score.num_unknown}",
+        "yes" if text.closing else "no",
     )
     cells = [value.rjust(width) for value, (_, width) in zip(values, COLUMNS, strict=True)]
-    lines = ["  ".join([*cells, score.text])]
-    for token in score.tokens or ():
+    lines = ["  ".join([*cells, text.text])]
+    for token in text.tokens or ():
         surprisal = "unscored" if token.nats is None else f"{token.nats / math.log(2):.4f}"
-        note = "  unknown" if token.oov else ""
+        note = "  unknown" if token.is_unknown else ""
         lines.append(f"{surprisal:>12}  {_show_white_space(token.token)}{note}")
     return lines
 
 
-class Total:
-    """Sums over many scores, for one closing line."""
+def format_total(total: Score, num_texts: int) -> str:
+    """Return the last line of the columns: the sums and the perplexity over all texts.
 
-    def __init__(self) -> None:
-        self.num_texts = self.num_tokens = self.oov = self.scored_oov = 0
-        self.nats = self.oov_nats = 0.0
-
-    def add(self, score: TextScore) -> None:
-        """Count one more."""
-        self.num_texts += 1
-        self.num_tokens += score.predicted_tokens
-        self.nats += score.nats
-        self.oov += score.oov
-        self.scored_oov += score.oov - score.unscored
-        self.oov_nats += score.oov_nats
-
-    def line(self) -> str:
-        """How many, and the perplexity over all of them, with and without unknown tokens."""
-        line = (
-            f"total: {self.num_texts} text{'s' if self.num_texts != 1 else ''}, "
-            f"{self.num_tokens} predicted tokens, ln p {0.0 - self.nats:.4f}, "
-            f"perplexity {_format_number(perplexity_of(self.nats, self.num_tokens))}"
-        )
-        if self.oov:
-            known = perplexity_of(self.nats - self.oov_nats, self.num_tokens - self.scored_oov)
-            line += f" ({_format_number(known)} without the {self.oov} unknown tokens)"
-        return line
+    With unknown tokens, the perplexity over the known ones follows.
+    """
+    line = (
+        f"total: {num_texts} text{'s' if num_texts != 1 else ''}, "
+        f"{total.num_predicted} predicted tokens, ln p {0.0 - total.nats:.4f}, "
+        f"perplexity {_format_number(total.perplexity)}"
+    )
+    if total.num_unknown:
+        known = _format_number(total.perplexity_without_unknown)
+        line += f" ({known} without the {total.num_unknown} unknown tokens)"
+    return line
 
 
-def format_json(score: TextScore, *, document: bool) -> str:
+def format_json(text: TextScore, *, document: bool) -> str:
     """Return one JSON object.
 
     Keys:
@@ -82,20 +69,22 @@ def format_json(score: TextScore, *, document: bool) -> str:
         closing: whether the closing boundary was predicted.
         tokens, if the score has them: [{token, nats, oov}], nats null for an unscored token.
     """
+    score = text.score
     data: dict[str, Any] = {
-        "file" if document else "text": score.text,
+        "file" if document else "text": text.text,
         "nats": score.nats,
         "log10_prob": score.log10_prob,
-        "predicted_tokens": score.predicted_tokens,
+        "predicted_tokens": score.num_predicted,
         "perplexity": None if score.perplexity == math.inf else score.perplexity,
         "bits_per_char": score.bits_per_character,
-        "oov": score.oov,
-        "unscored": score.unscored,
-        "closing": score.closing,
+        "oov": score.num_unknown,
+        "unscored": score.num_unscored,
+        "closing": text.closing,
     }
-    if score.tokens is not None:
+    if text.tokens is not None:
         data["tokens"] = [
-            {"token": token.token, "nats": token.nats, "oov": token.oov} for token in score.tokens
+            {"token": token.token, "nats": token.nats, "oov": token.is_unknown}
+            for token in text.tokens
         ]
     return json.dumps(data, allow_nan=False)
 

@@ -5,7 +5,7 @@ Legend: T time, B batch (rows), N tokens of a document, L row length.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from rnnlm_cli.config import BOUNDARY_ID
+from rnnlm_cli.score.score import Mask
 from rnnlm_cli.text.tokenizers import Ids
-from rnnlm_cli.windows import Bools, Window
+from rnnlm_cli.windows import Window, make_window
 
 
 class Segment(NamedTuple):
@@ -24,8 +25,8 @@ class Segment(NamedTuple):
     """
 
     targets_LB: Ids
-    resets_LB: Bools
-    counted_LB: Bools
+    resets_LB: Mask
+    counted_LB: Mask
 
 
 class Rows(Protocol):
@@ -133,16 +134,13 @@ def pack_sentences(sentences: Sequence[Ids], *, max_rows: int) -> tuple[PackedRo
     return PackedRows(Segment(targets_LB, resets_LB, counted_LB)), slots
 
 
-def evaluation_window(rows: Rows, begin: int, end: int) -> tuple[Window, Bools]:
-    """Return positions begin to end of all rows as tensors, and a mask of those that count."""
-    first = max(begin - 1, 0)  # the input at `begin` is the target before it
-    targets_LB, resets_LB, counted_LB = rows.read(first, end)
-    skipped = begin - first
-    inputs_TB = targets_LB[:-1] if skipped else np.roll(targets_LB, 1, axis=0)  # 0 is a reset
-    inputs_TB = np.where(resets_LB[skipped:], BOUNDARY_ID, inputs_TB)
-    window = Window(
-        torch.from_numpy(inputs_TB.astype(np.int64)),
-        torch.from_numpy(targets_LB[skipped:].astype(np.int64)),
-        torch.from_numpy(resets_LB[skipped:]),
-    )
-    return window, counted_LB[skipped:]
+def read_windows(rows: Rows, size: int) -> Iterator[tuple[Window, Mask]]:
+    """Yield the windows of `size` positions, in order, each with a mask of those that count."""
+    length, num_rows = rows.shape
+    before_B = torch.full((num_rows,), BOUNDARY_ID)  # every row begins with a reset
+    for begin in range(0, length, size):
+        segment = rows.read(begin, min(begin + size, length))
+        targets_TB = torch.from_numpy(segment.targets_LB.astype(np.int64))
+        window = make_window(targets_TB, torch.from_numpy(segment.resets_LB), before_B)
+        yield window, segment.counted_LB
+        before_B = targets_TB[-1]

@@ -3,87 +3,24 @@
 Legend: N tokens of a text.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score.evaluate import (
-    Nats,
     compute_document_nats,
     compute_sentence_nats,
     has_probability,
-    perplexity,
 )
+from rnnlm_cli.score.score import Nats, Score, TextScore, TokenScore
 from rnnlm_cli.text.tokenizers import BOUNDARY, Ids
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 MAX_BATCH_CHARACTERS = 1 << 18  # characters of text scored together, which bounds the memory
 MAX_BATCH_SENTENCES = 4096
-
-
-@dataclass(frozen=True)
-class TokenScore:
-    """A token and its surprisal, -ln p. `nats` is None if it has no probability (unscored)."""
-
-    token: str
-    nats: float | None
-    oov: bool
-
-
-@dataclass(frozen=True)
-class TextScore:
-    """The score of a sentence, or of a document.
-
-    Args:
-        text: the sentence, or the path of the document.
-        nats: -ln p, summed over the predicted tokens.
-        predicted_tokens: how many tokens that sum has; the closing boundary is one if it counts.
-        num_characters: of the original text, the closing newline included if it counts.
-        oov: unknown tokens, scored as <unk> where the model has learned a probability for it.
-        unscored: unknown tokens that have none: left out of `nats` and `predicted_tokens`.
-        closing: whether the closing boundary counts.
-        oov_nats: the part of `nats` that is due to unknown tokens.
-        tokens: every token; None where they were not asked for.
-    """
-
-    text: str
-    nats: float
-    predicted_tokens: int
-    num_characters: int
-    oov: int
-    unscored: int
-    closing: bool
-    oov_nats: float
-    tokens: Sequence[TokenScore] | None = None
-
-    @property
-    def log10_prob(self) -> float:
-        """log10 p."""
-        return 0.0 - self.nats / math.log(10)  # never -0.0
-
-    @property
-    def perplexity(self) -> float | None:
-        """exp(nats / predicted tokens); None where nothing was predicted."""
-        return perplexity_of(self.nats, self.predicted_tokens)
-
-    @property
-    def bits_per_character(self) -> float | None:
-        """Bits per character of the original text; None where nothing was predicted.
-
-        Unknown tokens hide the cost of spelling them: with oov above 0 it is too low.
-        """
-        return self.nats / math.log(2) / self.num_characters if self.predicted_tokens else None
-
-
-def perplexity_of(nats: float, num_tokens: int) -> float | None:
-    """exp(nats / tokens); None where there are none."""
-    return perplexity(nats / num_tokens) if num_tokens else None
 
 
 def score_sentences(
@@ -105,13 +42,13 @@ def score_sentences(
         for text in batch:
             if BOUNDARY in text:
                 raise TextError(f"{text!r}: contains a newline; one sentence is needed")
-        wholes = [text + ending for text in batch]
-        ids = [vocabulary.encode(whole) for whole in wholes]
+        predicted = [text + ending for text in batch]
+        ids = [vocabulary.encode(text) for text in predicted]
         all_nats = compute_sentence_nats(network, ids, batch_tokens=batch_tokens)
-        for text, whole, tokens_N, nats_N in zip(batch, wholes, ids, all_nats, strict=True):
-            tokens = vocabulary.split(whole) if with_tokens else None
-            scored_N = has_probability(network, tokens_N)
-            yield _make_text_score(text, len(whole), tokens_N, nats_N, scored_N, closing, tokens)
+        for name, text, tokens_N, nats_N in zip(batch, predicted, ids, all_nats, strict=True):
+            tokens = vocabulary.split(text) if with_tokens else None
+            score, token_scores = _sum_tokens(network, len(text), tokens_N, nats_N, tokens)
+            yield TextScore(name, score, closing, token_scores)
 
 
 def score_document(
@@ -132,29 +69,24 @@ def score_document(
             batch_tokens=batch_tokens,
         )
     tokens = vocabulary.split(text) if with_tokens else None
+    score, token_scores = _sum_tokens(network, len(text), tokens_N, nats_N, tokens)
+    return TextScore(name, score, False, token_scores)
+
+
+def _sum_tokens(
+    network: RecurrentNetwork, num_characters: int, tokens_N: Ids, nats_N: Nats,
+    tokens: list[str] | None,
+) -> tuple[Score, list[TokenScore] | None]:
+    """Return the score of a text, and the score of each token if the `tokens` are given."""
     scored_N = has_probability(network, tokens_N)
-    return _make_text_score(name, len(text), tokens_N, nats_N, scored_N, False, tokens)
-
-
-def _make_text_score(
-    text: str, num_characters: int, tokens_N: Ids, nats_N: Nats, scored_N: NDArray[np.bool_],
-    closing: bool, tokens: list[str] | None,
-) -> TextScore:
-    unknown_N = tokens_N == UNKNOWN_ID
-    return TextScore(
-        text=text,
-        nats=float(nats_N[scored_N].sum()),
-        predicted_tokens=int(scored_N.sum()),
-        num_characters=num_characters,
-        oov=int(unknown_N.sum()),
-        unscored=int((~scored_N).sum()),
-        closing=closing,
-        oov_nats=float(nats_N[scored_N & unknown_N].sum()),
-        tokens=None if tokens is None else [
-            TokenScore(token, float(nats) if scored else None, bool(oov))
-            for token, nats, scored, oov in zip(tokens, nats_N, scored_N, unknown_N, strict=True)
-        ],
-    )
+    score = Score.from_tokens(nats_N, tokens_N, scored_N, num_characters=num_characters)
+    if tokens is None:
+        return score, None
+    columns = zip(tokens, tokens_N, nats_N, scored_N, strict=True)
+    return score, [
+        TokenScore(token, float(nats) if scored else None, bool(token_id == UNKNOWN_ID))
+        for token, token_id, nats, scored in columns
+    ]
 
 
 def _split_batches(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""The evaluator: alone, packed, in rows and in windows."""
+"""The evaluator: single texts, packed sentences, rows and cold windows."""
 
 import math
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rnnlm_cli.config import BOUNDARY_ID
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score import evaluate
 from rnnlm_cli.score.evaluate import (
     WARM_UP_TOKENS,
@@ -32,12 +33,29 @@ def sentences(*sizes):
 
 
 def mean_nats(network, tokens_N, **settings):
-    return evaluate.evaluate(network, tokens_N, **settings).mean
+    return evaluate.evaluate(network, tokens_N, **settings).nats_per_token
+
+
+class CountingNetwork(RecurrentNetwork):
+    """A network that records the number of tokens of every pass."""
+
+    def surprisal(self, inputs_TB, *arguments):
+        self.pass_sizes.append(inputs_TB.numel())
+        return super().surprisal(inputs_TB, *arguments)
+
+
+@pytest.fixture
+def counting_network(make_network):
+    original = make_network()
+    network = CountingNetwork(original.config)
+    network.load_state_dict(original.state_dict())
+    network.pass_sizes = []
+    return network
 
 
 @torch.no_grad()
 def by_hand(network, targets):
-    """-ln p of each target, one token at a time from the boundary and the zero state."""
+    """Return -ln p of each target, read one by one from the boundary and the zero state."""
     state, before, nats = network.initial_state(1), BOUNDARY_ID, []
     for target in targets.tolist():
         logits, state = network(torch.tensor([[before]]), state)
@@ -48,7 +66,7 @@ def by_hand(network, targets):
 
 @pytest.fixture(params=[1, 20, 1 << 12])
 def tokens_at_once(request, monkeypatch):
-    """Windows of one step, of a few, of many."""
+    """Evaluate in windows of one step, of a few, and of many."""
     monkeypatch.setattr(evaluate, "MAX_BATCH_TOKENS", request.param)
 
 
@@ -59,7 +77,7 @@ def test_a_document_equals_the_tokens_read_one_by_one(make_network, tokens_at_on
 
 
 @pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "lstm"])
-def test_packed_sentences_equal_each_alone_in_any_order(make_network, tokens_at_once, cell):
+def test_packed_sentences_equal_single_ones_in_any_order(make_network, tokens_at_once, cell):
     network, batch = make_network(cell=cell), sentences(5, 1, 0, 9, 3, 3)
     together = compute_sentence_nats(network, batch)
     backwards = compute_sentence_nats(network, batch[::-1])[::-1]
@@ -68,7 +86,7 @@ def test_packed_sentences_equal_each_alone_in_any_order(make_network, tokens_at_
         np.testing.assert_allclose(other, nats, rtol=1e-9)
 
 
-def test_in_float32_neighbours_change_a_score_by_less_than_1e_5(make_network):
+def test_in_float32_packing_changes_a_score_by_less_than_1e_5(make_network):
     network, batch = make_network(hidden_size=50).float(), sentences(*range(1, 80))
     alone = [compute_sentence_nats(network, [sentence])[0].sum() for sentence in batch]
     together = [nats.sum() for nats in compute_sentence_nats(network, batch)]
@@ -84,10 +102,9 @@ def test_a_uniform_model_has_the_perplexity_of_its_vocabulary(make_network):
     assert math.exp(mean_nats(network, tokens(40), sentences=True)) == pytest.approx(V)
 
 
-def test_warmed_rows_forget_what_stands_before_their_warm_up(make_network):
-    """A contracting network forgets: rows then equal the one stream."""
+def test_warmed_up_rows_equal_one_row_if_the_network_forgets(make_network):
     network = make_network(cell="elman_tanh")
-    with torch.no_grad():
+    with torch.no_grad():  # a contracting network forgets
         for layer in network.layers:
             layer.weight_hh.mul_(0.5)
     text = tokens(3 * WARM_UP_TOKENS)
@@ -103,21 +120,20 @@ def test_cold_windows_equal_separate_documents(make_network):
         np.testing.assert_allclose(nats, np.concatenate(pieces), rtol=1e-9)
 
 
-def test_sentences_of_a_stream_keep_their_boundaries():
+def test_the_lines_of_a_text_keep_their_boundaries():
     stream = np.array([3, 4, 1, 1, 5, 1, 6], np.int32)
     assert [s.tolist() for s in iter_lines(stream)] == [[3, 4, 1], [1], [5, 1], [6]]
     assert [s.tolist() for s in iter_lines(stream[:3])] == [[3, 4, 1]]
 
 
-def test_validation_of_sentences_is_their_mean_over_all_tokens(make_network):
+def test_the_score_of_sentences_is_the_mean_over_all_their_tokens(make_network):
     network, text = make_network(), tokens(60)
     by_sentence = [by_hand(network, sentence) for sentence in iter_lines(text)]
     expected = np.concatenate(by_sentence).mean()
     assert mean_nats(network, text, sentences=True) == pytest.approx(expected)
 
 
-def test_a_part_is_spread_over_the_stream(make_network):
-    """Its end is as much a part of it as its beginning."""
+def test_a_part_is_spread_over_the_text(make_network):
     network = make_network(cell="elman_tanh")
     text = np.concatenate([np.full(9000, 2, np.int32), np.full(9000, 3, np.int32)])
     whole = mean_nats(network, text, sentences=False)
@@ -127,38 +143,22 @@ def test_a_part_is_spread_over_the_stream(make_network):
     assert abs(halves[0] - halves[1]) > 0.1 * whole
 
 
-@pytest.mark.parametrize("most", [1, 20, 300])
-def test_no_more_tokens_are_read_at_once_than_asked_and_scores_stay(
-    make_network, monkeypatch, most
-):
-    network, lines, document = make_network(), sentences(9, 1, 30, 0, 5, 17), tokens(400)
+@pytest.mark.parametrize("batch_tokens", [1, 20, 300])
+def test_batch_tokens_bound_every_pass_and_change_no_score(counting_network, batch_tokens):
+    network, lines, document = counting_network, sentences(9, 1, 30, 0, 5, 17), tokens(400)
     whole = [*compute_sentence_nats(network, lines), compute_document_nats(network, document)]
-    sizes, surprisal = [], network.surprisal
-
-    def count(inputs_TB, *rest):
-        sizes.append(inputs_TB.numel())
-        return surprisal(inputs_TB, *rest)
-
-    monkeypatch.setattr(network, "surprisal", count)
-    parts = compute_sentence_nats(network, lines, batch_tokens=most)
-    parts.append(compute_document_nats(network, document, num_rows=1, batch_tokens=most))
-    assert max(sizes) <= most
+    network.pass_sizes.clear()
+    parts = compute_sentence_nats(network, lines, batch_tokens=batch_tokens)
+    parts.append(compute_document_nats(network, document, batch_tokens=batch_tokens))
+    assert max(network.pass_sizes) <= batch_tokens
     for part, expected in zip(parts, whole, strict=True):
         np.testing.assert_allclose(part, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("sentences", [False, True])
-def test_a_part_is_about_as_large_as_asked_warm_up_included(make_network, monkeypatch, sentences):
-    read = []
-
-    def count(network, rows, **_):
-        read.append(math.prod(rows.shape))
-        return usual(network, rows)
-
-    usual = evaluate.read_rows
-    monkeypatch.setattr(evaluate, "read_rows", count)
-    mean_nats(make_network(), tokens(40_000), sentences=sentences, max_tokens=8192)
-    assert 0.7 * 8192 < sum(read) < 1.1 * 8192
+def test_max_tokens_includes_the_warm_up(counting_network, sentences):
+    mean_nats(counting_network, tokens(40_000), sentences=sentences, max_tokens=8192)
+    assert 0.7 * 8192 < sum(counting_network.pass_sizes) < 1.1 * 8192
 
 
 def test_tokens_without_a_probability_are_left_out_of_the_mean(make_network):
@@ -167,11 +167,9 @@ def test_tokens_without_a_probability_are_left_out_of_the_mean(make_network):
     text[7] = 0
     nats = by_hand(network, text)
     assert math.isinf(nats[7])
-    evaluation = evaluate.evaluate(network, text, sentences=False)
-    assert evaluation.mean == pytest.approx(np.delete(nats, 7).mean())
-    assert (evaluation.num_read, evaluation.num_scored, evaluation.num_unknown) == (12, 11, 1)
-    assert evaluation.unknown_nats == 0
+    score = evaluate.evaluate(network, text, sentences=False)
+    assert score.nats_per_token == pytest.approx(np.delete(nats, 7).mean())
+    assert (score.num_read, score.num_predicted, score.num_unknown) == (12, 11, 1)
+    assert score.unknown_nats == 0
     trained = evaluate.evaluate(make_network(), text, sentences=False)
     assert trained.unknown_nats == pytest.approx(by_hand(make_network(), text)[7])
-
-

@@ -1,14 +1,14 @@
-"""Scores of texts and their denominators, and how they are written."""
+"""Scores of sentences and documents, and their denominators."""
 
-import json
 import math
 
 import pytest
 import torch
 
 from rnnlm_cli.config import TextConfig
-from rnnlm_cli.score.formats import HEADER, Total, format_json, format_lines
-from rnnlm_cli.score.sentences import TextScore, score_document, score_sentences
+from rnnlm_cli.score.evaluate import evaluate
+from rnnlm_cli.score.score import Score
+from rnnlm_cli.score.sentences import score_document, score_sentences
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abcde"), 0)
@@ -26,15 +26,19 @@ def score(network, *texts, closing=False, vocabulary=VOCABULARY, **settings):
     return list(score_sentences(network, vocabulary, texts, closing=closing, **settings))
 
 
-def test_a_uniform_model_gives_every_figure_by_hand(make_network):
+def counts(given):
+    return given.score.num_unknown, given.score.num_unscored, given.score.num_predicted
+
+
+def test_the_scores_of_a_uniform_model_equal_those_worked_out_by_hand(make_network):
     (given,) = score(uniform(make_network, unknown_trained=False), "abcd", closing=True)
-    assert given.predicted_tokens == 5
+    assert given.score.num_predicted == 5
     assert given.nats == pytest.approx(5 * math.log(6))
     assert given.log10_prob == pytest.approx(-5 * math.log10(6))
     assert given.perplexity == pytest.approx(6)
     assert given.bits_per_character == pytest.approx(math.log2(6))
     (given,) = score(uniform(make_network, unknown_trained=False), "abcd", closing=False)
-    assert (given.predicted_tokens, given.num_characters) == (4, 4)
+    assert (given.score.num_predicted, given.score.num_characters) == (4, 4)
 
 
 def test_token_scores_sum_to_the_sentence(make_network):
@@ -43,34 +47,34 @@ def test_token_scores_sum_to_the_sentence(make_network):
     assert sum(token.nats for token in given.tokens) == pytest.approx(given.nats)
 
 
-def test_an_empty_sentence_has_nothing_predicted_or_its_end_alone(make_network):
+def test_in_an_empty_sentence_at_most_the_closing_boundary_is_predicted(make_network):
     open_end, closed = (score(make_network(), "", closing=closing)[0] for closing in (False, True))
-    assert (open_end.nats, open_end.predicted_tokens, open_end.perplexity) == (0, 0, None)
+    assert open_end.score == Score() and open_end.perplexity is None
     assert open_end.bits_per_character is None
-    assert closed.predicted_tokens == 1 and closed.nats > 0
+    assert closed.score.num_predicted == 1 and closed.nats > 0
 
 
-def test_unknown_tokens_are_scored_where_training_had_some_else_left_out_and_counted(make_network):
+def test_unknown_tokens_are_scored_only_if_training_had_some(make_network):
     (given,) = score(make_network(unknown_trained=False), "axb", with_tokens=True)
-    assert (given.oov, given.unscored, given.predicted_tokens) == (1, 1, 2)
+    assert counts(given) == (1, 1, 2)
     assert [token.nats is None for token in given.tokens] == [False, True, False]
     trained = Vocabulary("char", VOCABULARY.tokens, 3)
     (given,) = score(make_network(), "axb", vocabulary=trained, with_tokens=True)
-    assert (given.oov, given.unscored, given.predicted_tokens) == (1, 0, 3)
-    assert given.oov_nats == given.tokens[1].nats
+    assert counts(given) == (1, 0, 3)
+    assert given.score.unknown_nats == given.tokens[1].nats
 
 
-def test_a_document_predicts_every_token_and_adds_none(make_network):
+def test_every_token_of_a_document_is_predicted_and_none_is_added(make_network):
     network = make_network()
     given = score_document(network, VOCABULARY, "name", "abc\nde\n")
-    assert (given.text, given.predicted_tokens, given.closing) == ("name", 7, False)
+    assert (given.text, given.score.num_predicted, given.closing) == ("name", 7, False)
     (start,) = score(network, "abc", closing=True)
     rest = score_document(network, VOCABULARY, "name", "abc\n")
     assert start.nats == pytest.approx(rest.nats, rel=1e-5)  # float32
     assert score_document(network, VOCABULARY, "name", "").perplexity is None
 
 
-def test_many_sentences_come_in_order_whatever_the_batches(make_network, monkeypatch):
+def test_sentences_keep_their_order_and_scores_in_batches_of_any_size(make_network, monkeypatch):
     from rnnlm_cli.score import sentences as room
 
     network = make_network()
@@ -82,7 +86,7 @@ def test_many_sentences_come_in_order_whatever_the_batches(make_network, monkeyp
     assert [s.nats for s in pieces] == pytest.approx([s.nats for s in whole], rel=1e-5)
 
 
-def test_bits_per_character_count_characters_at_word_level(make_network):
+def test_bits_per_character_of_a_word_model_count_characters(make_network):
     vocabulary = Vocabulary.build(
         ["aa bb cc aa bb cc\n"], 18, TextConfig(level="word", min_count=1)
     )
@@ -91,42 +95,11 @@ def test_bits_per_character_count_characters_at_word_level(make_network):
     assert given.bits_per_character == pytest.approx(3 * math.log2(4) / 7)
 
 
-def sample_score(**changes):
-    values = {
-        "text": "a b", "nats": 4.0, "predicted_tokens": 2, "num_characters": 4, "oov": 1,
-        "unscored": 0, "closing": True, "oov_nats": 3.0, "tokens": None,
-    }
-    return TextScore(**(values | changes))
-
-
-def test_json_has_its_keys_and_nothing_that_json_has_not():
-    line = json.loads(format_json(sample_score(), document=False))
-    assert line == {
-        "text": "a b", "nats": 4.0, "log10_prob": -4.0 / math.log(10), "predicted_tokens": 2,
-        "perplexity": math.exp(2), "bits_per_char": 1 / math.log(2), "oov": 1, "unscored": 0,
-        "closing": True,
-    }
-    empty = sample_score(nats=0.0, predicted_tokens=0, num_characters=0)
-    line = json.loads(format_json(empty, document=True))
-    assert line["file"] == "a b" and "text" not in line
-    assert line["perplexity"] is line["bits_per_char"] is None
-    assert "-0.0" not in format_json(empty, document=False)
-    diverged = json.loads(format_json(sample_score(nats=1e6), document=False))
-    assert diverged["perplexity"] is None
-    assert json.loads(format_json(sample_score(tokens=()), document=False))["tokens"] == []
-
-
-def test_a_line_for_people_has_a_value_under_every_heading():
-    (line,) = format_lines(sample_score())
-    assert line.split() == ["-4.0000", "-1.7372", "2", "7.3891", "1.4427*", "1", "yes", "a", "b"]
-    assert HEADER.index("text") == line.index("a b")
-    (line,) = format_lines(sample_score(predicted_tokens=0, num_characters=0, nats=0.0, oov=0))
-    assert line.split()[:5] == ["0.0000", "0.0000", "0", "-", "-"]
-
-
-def test_a_total_reports_perplexity_with_and_without_unknown_tokens():
-    total = Total()
-    total.add(sample_score())
-    total.add(sample_score())
-    assert "2 texts, 4 predicted tokens" in total.line()
-    assert f"perplexity {math.exp(2):.4f} ({math.exp(1):.4f} without the 2" in total.line()
+def test_the_lines_of_a_sentences_model_add_up_to_its_evaluation(make_network):
+    network, lines = make_network(), ["abc", "", "dx", "eab"]
+    total = sum((given.score for given in score(network, *lines, closing=True)), Score())
+    whole = evaluate(network, VOCABULARY.encode("abc\n\ndx\neab\n"), sentences=True)
+    assert total.nats == pytest.approx(whole.nats, rel=1e-5)  # float32
+    assert (total.num_read, total.num_unknown) == (whole.num_read, whole.num_unknown) == (12, 1)
+    assert total.unknown_nats == pytest.approx(whole.unknown_nats, rel=1e-5)
+    assert total.num_characters == 12

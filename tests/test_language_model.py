@@ -1,0 +1,64 @@
+"""LanguageModel: the interface for Python users."""
+
+import pytest
+
+from rnnlm_cli.config import SampleConfig, TextConfig
+from rnnlm_cli.errors import TextError
+from rnnlm_cli.language_model import LanguageModel
+from rnnlm_cli.model_file import Model
+from rnnlm_cli.text.vocabulary import Vocabulary
+
+
+def make_model(network, *, sentences=False):
+    vocabulary = Vocabulary("char", ("<unk>", "\n", *"abcde"), 0)
+    return LanguageModel(Model(network, vocabulary, sentences, "utf-8", {}))
+
+
+@pytest.fixture
+def model(make_network):
+    return make_model(make_network(unknown_trained=False))
+
+
+def test_a_saved_model_scores_as_before(model_path):
+    first, second = (LanguageModel.load(model_path) for _ in range(2))
+    assert list(first.score(["abc"])) == list(second.score(["abc"]))
+
+
+@pytest.mark.parametrize("sentences", [False, True])
+def test_the_closing_boundary_counts_by_default_for_sentences_models(make_network, sentences):
+    model = make_model(make_network(), sentences=sentences)
+    (score,) = model.score(["abc"])
+    assert score.closing == sentences and score.score.num_predicted == 3 + sentences
+    for closing in (False, True):
+        (score,) = model.score(["abc"], closing=closing)
+        assert score.closing == closing
+
+
+def test_the_next_token_distribution_sums_to_one_and_gives_the_scores(model):
+    distribution_V = model.next_token_distribution("ab")
+    assert distribution_V.sum().item() == pytest.approx(1)
+    assert distribution_V[0] == 0
+    (score,) = model.score(["abc"], with_tokens=True)
+    expected = -distribution_V[model.vocabulary.tokens.index("c")].log().item()
+    assert score.tokens[2].nats == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_prompt_with_unknown_characters_is_refused_or_read_without_them(model):
+    config = SampleConfig(num_tokens=9)
+    with pytest.raises(TextError, match="prompt"):
+        model.generate(config, prompt="a?b")
+    with pytest.raises(TextError, match="prompt"):
+        model.next_token_distribution("a?b")
+    pieces = list(model.generate(config, prompt="a?b", skip_unknown=True))
+    assert pieces == list(model.generate(config, prompt="ab"))
+    assert len(pieces) == 10 and all(len(piece) == 1 for piece in pieces)
+
+
+def test_generated_bytes_that_are_no_utf_8_are_counted(make_network):
+    vocabulary = Vocabulary.build([], 0, TextConfig(level="byte"))
+    network = make_network(vocab_size=len(vocabulary))
+    model = LanguageModel(Model(network, vocabulary, False, None, {}))
+    generated = model.generate(SampleConfig(num_tokens=30, temperature=10.0))
+    assert generated.num_replaced == 0
+    text = "".join(piece for (piece,) in generated)
+    assert generated.num_replaced == text.count("\ufffd") > 0
