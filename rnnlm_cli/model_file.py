@@ -20,11 +20,12 @@ from torch import Tensor
 from rnnlm_cli.config import ModelConfig
 from rnnlm_cli.files import container
 from rnnlm_cli.files.container import Arrays, FileFormat, Shapes
+from rnnlm_cli.files.run_files import RunFileKind
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 MODEL = FileFormat(
-    "rnnlm-model", 1, "model file", "'rnnlm train TEXT'",
+    RunFileKind.MODEL.value, 1, "model file", "'rnnlm train TEXT'",
     "Use a copy, the one before (.old) if there is one, or train again",
 )
 

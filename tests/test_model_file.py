@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 
 from rnnlm_cli.errors import FileError, ModelFileError
 from rnnlm_cli.files import atomic as files
-from rnnlm_cli.files.run_files import keep_old, remove_leftovers, require_writable
 from rnnlm_cli.model_file import Model, load_model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
 
@@ -143,26 +142,3 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(path, model, monkeypatch, 
         save_model(path, model)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == ["model.rnnlm"]
-
-
-def test_the_old_model_is_kept_beside_the_new_one(path):
-    assert keep_old(path.with_name("none")) is None
-    assert keep_old(path).read_bytes() == path.read_bytes()
-
-
-def test_a_file_that_is_no_model_is_never_overwritten(path, tmp_path):
-    require_writable(path)
-    require_writable(tmp_path / "new")
-    (tmp_path / "text").write_text("To be, or not to be: that is the question.")
-    with pytest.raises(FileError, match="not overwritten"):
-        require_writable(tmp_path / "text")
-    assert sorted(os.listdir(tmp_path)) == ["model.rnnlm", "text"]
-
-
-def test_what_killed_processes_left_goes_and_nothing_else(path):
-    left = [".model.rnnlm.1.tmp", ".model.rnnlm.state.22.tmp", ".model.rnnlm.png.3.tmp"]
-    others = ["model.rnnlm.1.tmp", ".model.rnnlm.x.tmp", ".model.rnnlm.1", ".other.rnnlm.1.tmp"]
-    for name in left + others:
-        path.with_name(name).write_bytes(b"")
-    remove_leftovers(path)
-    assert sorted(os.listdir(path.parent)) == sorted(["model.rnnlm", *others])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rnnlm_cli.errors import FileError, RnnlmError
 from rnnlm_cli.files import container
-from rnnlm_cli.files.run_files import CHECKPOINT, PICTURE, companion, keep_old
+from rnnlm_cli.files.run_files import CHECKPOINT, PLOT, companion, keep_old
 from rnnlm_cli.model_file import MODEL, Model, save_model
 from rnnlm_cli.runs.checkpoint import Checkpoint, save_checkpoint
 from rnnlm_cli.runs.history import History
@@ -80,7 +80,7 @@ class Output:
             return
         from rnnlm_cli.plots.losses import draw
 
-        picture = companion(self.path, PICTURE)
+        picture = companion(self.path, PLOT)
         try:
             draw({self.path.name: history.records}, picture)
         except RnnlmError as error:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnlm_cli.config import UNKNOWN_ID, TextConfig
-from rnnlm_cli.errors import ConfigError, ModelFileError
+from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.files.run_files import RunFileKind, identify
 from rnnlm_cli.runs.request import Request, flag
 
 if TYPE_CHECKING:
@@ -21,15 +22,10 @@ FIXED = ("cell", "num_layers", "embedding_size", "hidden_size", "tied")
 
 def weights_of(path: Path, request: Request) -> Weights:
     """What --init names: a model, or plain weights."""
-    from rnnlm_cli.files import container
-    from rnnlm_cli.model_file import MODEL, load_model
+    from rnnlm_cli.model_file import load_model
     from rnnlm_cli.weights_file import Weights, load_weights
 
-    try:
-        container.read_description(path, MODEL)
-    except ModelFileError:
-        if not path.is_file():
-            raise
+    if identify(path) is not RunFileKind.MODEL:
         return load_weights(path, nonlinearity=request.nonlinearity or "tanh")
     model = load_model(path)
     return Weights(
