@@ -31,7 +31,7 @@ from torch import Tensor
 
 from rnnlm_cli.files import container
 from rnnlm_cli.files.container import FileFormat
-from rnnlm_cli.model_file import tensor_shapes, tensors_of, to_arrays
+from rnnlm_cli.model_file import tensor_shapes, to_arrays, to_tensors
 from rnnlm_cli.nn.network import RecurrentNetwork, States
 from rnnlm_cli.runs.run_config import Settings
 from rnnlm_cli.text.corpus import FileIdentity
@@ -113,7 +113,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
             checkpoint.weights, checkpoint.state.best_weights, checkpoint.state.network_state,
             checkpoint.optimizers,
         )))
-    tensors = tensors_of(arrays)
+    tensors = to_tensors(arrays)
     checkpoint.weights = _under("weights", tensors)
     checkpoint.optimizers = _under("optimizer", tensors)
     checkpoint.state.best_weights = _under("best", tensors)
