@@ -35,7 +35,8 @@ def plot(
 
     Thin: training loss. Bold: validation loss, with the minimum marked.
     """
-    from rnnlm_cli.plots.losses import draw, read_history
+    from rnnlm_cli.plots.history_file import read_history
+    from rnnlm_cli.plots.losses import draw_losses
 
     once: dict[str, Path] = {}  # each history once, also if its model is named too
     for run in runs:
@@ -49,7 +50,7 @@ def plot(
             f"{out}: exists and is not a PNG, so it is not overwritten. Choose another --out"
         )
     histories = [read_history(path) for path in paths]
-    draw(dict(zip(find_shortest_names(paths), histories, strict=True)), out, by=by)
+    draw_losses(dict(zip(find_shortest_names(paths), histories, strict=True)), out, by=by)
     print(f"picture: {out}", file=sys.stderr)
 
 

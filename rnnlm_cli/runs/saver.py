@@ -78,11 +78,11 @@ class Output:
         """Draw the losses, or say how to have them drawn; a failure is a warning."""
         if not history.records:
             return
-        from rnnlm_cli.plots.losses import draw
+        from rnnlm_cli.plots.losses import draw_losses
 
         picture = companion(self.path, PLOT)
         try:
-            draw({self.path.name: history.records}, picture)
+            draw_losses({self.path.name: history.records}, picture)
         except RnnlmError as error:
             self.progress.say(f"note: no picture of the losses: {error}")
 
