@@ -1,10 +1,8 @@
 """The model file: whole or not at all, checked on load, no code run."""
 
 import errno
-import json
 import os
 import pickle
-import struct
 
 import pytest
 import torch
@@ -14,6 +12,7 @@ from rnnlm_cli.errors import FileError, ModelFileError
 from rnnlm_cli.files import atomic as files
 from rnnlm_cli.model_file import Model, load_model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
+from tests.builders import header_of, rewrite_description
 
 VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"), 4)
 
@@ -27,22 +26,6 @@ def model(make_network):
 def path(tmp_path, model):
     save_model(tmp_path / "model.rnnlm", model)
     return tmp_path / "model.rnnlm"
-
-
-def header_of(path):
-    data = path.read_bytes()
-    (size,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8 : 8 + size]), data[8 + size :]
-
-
-def rewrite(path, change):
-    """Change the description, and write the file anew around it."""
-    header, tensors = header_of(path)
-    description = json.loads(header["__metadata__"]["rnnlm"])
-    change(description)
-    header["__metadata__"]["rnnlm"] = json.dumps(description, sort_keys=True)
-    data = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(data)) + data + tensors)
 
 
 def test_what_is_saved_is_loaded(path, model):
@@ -104,7 +87,7 @@ def test_a_truncated_file_is_refused(path, part):
     ],
 )
 def test_a_description_that_was_changed_is_refused(path, change, message):
-    rewrite(path, change)
+    rewrite_description(path, change)
     with pytest.raises(ModelFileError, match=message):
         load_model(path)
 
