@@ -1,12 +1,14 @@
-"""One self-contained file: configuration, vocabulary, weights, checksum. No code runs on load.
+"""Model files: one self-contained file with configuration, vocabulary, weights and checksum.
 
-Layout: `rnnlm_cli.files.container`, of the format "rnnlm-model", version 1, its description holding
+Layout: `rnnlm_cli.files.container`, format "rnnlm-model", version 1. The description holds
 
     model       ModelConfig, field by field
-    sentences   whether every line is a sentence of its own
+    sentences   whether every line is a separate sentence
     encoding    of the training text; null at byte level
     vocabulary  level, tokens in id order, num_unknown; at bpe level merges
     training    summary: plain numbers and words, the same for the same run
+
+and the arrays are the network's parameters. No code is run when a file is loaded.
 """
 
 from collections.abc import Mapping
@@ -20,18 +22,19 @@ from torch import Tensor
 from rnnlm_cli.config import ModelConfig
 from rnnlm_cli.files import container
 from rnnlm_cli.files.container import Arrays, FileFormat, Shapes
+from rnnlm_cli.files.run_files import RunFileKind
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 MODEL = FileFormat(
-    "rnnlm-model", 1, "model file", "'rnnlm train TEXT'",
-    "Use a copy, the one before (.old) if there is one, or train again",
+    RunFileKind.MODEL.value, 1, "model file", "'rnnlm train TEXT'",
+    "Use a copy, the previous model (.old) if there is one, or train again",
 )
 
 
 @dataclass(frozen=True)
 class Model:
-    """All that a model file holds."""
+    """The contents of a model file."""
 
     network: RecurrentNetwork
     vocabulary: Vocabulary
@@ -41,9 +44,9 @@ class Model:
 
 
 def save_model(path: str | Path, model: Model) -> None:
-    """Write a model whole or not at all: a temporary sibling, flushed to the disk, then renamed.
+    """Write a model whole or not at all: to a temporary file that is flushed and then renamed.
 
-    Raises: FileError where the disk or the folder does not take it; an old file stays.
+    Raises: FileError if the disk or the folder does not take the file; the old file stays.
     """
     description = {
         "model": asdict(model.network.config),
@@ -52,11 +55,12 @@ def save_model(path: str | Path, model: Model) -> None:
         "vocabulary": model.vocabulary.to_dict(),
         "training": dict(model.training),
     }
-    container.write_container(Path(path), MODEL, description, to_arrays(model.network.state_dict()))
+    arrays = to_arrays(model.network.state_dict())
+    container.write_container(Path(path), MODEL, description, arrays)
 
 
 def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model:
-    """Read a model file, checking everything it claims before anything is allocated.
+    """Read a model file. Everything it claims is checked before any memory is allocated.
 
     Raises: ModelFileError for a file that is missing, damaged, altered, foreign or too new.
     """
@@ -74,35 +78,41 @@ def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model
 
 
 def parse_model_config(data: Mapping[str, Any]) -> ModelConfig:
-    """A ModelConfig from its fields. Raises: ValueError, TypeError or ConfigError."""
+    """Return the ModelConfig with these fields. Raises: ValueError, TypeError or ConfigError."""
     if set(data) != {field.name for field in fields(ModelConfig)}:
         raise ValueError("model")
     return ModelConfig(**data)
 
 
 def to_arrays(tensors: Mapping[str, Tensor]) -> Arrays:
-    """Tensors as what a container holds; on the CPU they share their memory."""
-    return {name: each.detach().cpu().contiguous().numpy() for name, each in tensors.items()}
+    """Convert tensors to arrays for a container. On the CPU they share the tensors' memory."""
+    return {
+        name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()
+    }
 
 
 def to_tensors(arrays: Arrays) -> dict[str, Tensor]:
-    """What a container holds as tensors; the arrays are used up.
+    """Convert the arrays of a container to tensors, and empty `arrays` on the way.
 
-    Each has memory of its own, aligned as PyTorch aligns it: how a kernel rounds can depend on it.
+    Each tensor has its own memory, aligned as PyTorch aligns it, since the rounding of a kernel can
+    depend on the alignment.
     """
     return {name: torch.from_numpy(arrays.pop(name)).clone() for name in list(arrays)}
 
 
 def tensor_shapes(tensors: Mapping[str, Tensor]) -> Shapes:
-    """The shapes and types that a container is to hold for such tensors."""
+    """Return the shapes and dtypes of the arrays that a container must have for these tensors."""
     return {
-        name: (tuple(each.shape), str(each.dtype).removeprefix("torch."))
-        for name, each in tensors.items()
+        name: (tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."))
+        for name, tensor in tensors.items()
     }
 
 
 def _build_skeleton(description: Mapping[str, Any]) -> Model:
-    """The model without its weights (on the meta device, which allocates nothing)."""
+    """Build a model without its weights, on the meta device, which allocates nothing.
+
+    Raises: one of `container.UNSOUND` if the description has the wrong structure.
+    """
     config = parse_model_config(description["model"])
     vocabulary = Vocabulary.from_dict(description["vocabulary"])
     if len(vocabulary) != config.vocab_size or not isinstance(description["training"], dict):

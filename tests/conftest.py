@@ -6,9 +6,8 @@ import torch
 
 from rnnlm_cli.cli.main import main
 from rnnlm_cli.config import BOUNDARY_ID, ModelConfig
-from rnnlm_cli.model_file import Model, save_model
 from rnnlm_cli.nn.network import RecurrentNetwork
-from rnnlm_cli.text.vocabulary import Vocabulary
+from tests.builders import save_tiny
 
 V = 7
 
@@ -60,24 +59,6 @@ def model_path(make_network, tmp_path, monkeypatch):
     """A char model of the alphabet "abcde", saved as model.rnnlm in the current folder."""
     monkeypatch.chdir(tmp_path)
     return save_tiny(make_network, tmp_path / "model.rnnlm")
-
-
-def save_tiny(make_network, path, *, level="char", sentences=False, num_unknown=0, **settings):
-    if level == "byte":
-        vocabulary = Vocabulary.build([], 0, config_of_byte_level())
-    else:
-        vocabulary = Vocabulary(level, ("<unk>", "\n", *"abcde"), num_unknown)
-    network = make_network(
-        vocab_size=len(vocabulary), unknown_trained=num_unknown > 0, **settings
-    )
-    save_model(path, Model(network, vocabulary, sentences, "utf-8", {"valid_nats": 1.5}))
-    return path
-
-
-def config_of_byte_level():
-    from rnnlm_cli.config import TextConfig
-
-    return TextConfig(level="byte")
 
 
 @pytest.fixture

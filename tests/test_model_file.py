@@ -1,10 +1,8 @@
 """The model file: whole or not at all, checked on load, no code run."""
 
 import errno
-import json
 import os
 import pickle
-import struct
 
 import pytest
 import torch
@@ -12,9 +10,9 @@ from safetensors.torch import save_file
 
 from rnnlm_cli.errors import FileError, ModelFileError
 from rnnlm_cli.files import atomic as files
-from rnnlm_cli.files.run_files import keep_old, remove_leftovers, require_writable
 from rnnlm_cli.model_file import Model, load_model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
+from tests.builders import header_of, rewrite_description
 
 VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"), 4)
 
@@ -28,22 +26,6 @@ def model(make_network):
 def path(tmp_path, model):
     save_model(tmp_path / "model.rnnlm", model)
     return tmp_path / "model.rnnlm"
-
-
-def header_of(path):
-    data = path.read_bytes()
-    (size,) = struct.unpack("<Q", data[:8])
-    return json.loads(data[8 : 8 + size]), data[8 + size :]
-
-
-def rewrite(path, change):
-    """Change the description, and write the file anew around it."""
-    header, tensors = header_of(path)
-    description = json.loads(header["__metadata__"]["rnnlm"])
-    change(description)
-    header["__metadata__"]["rnnlm"] = json.dumps(description, sort_keys=True)
-    data = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(data)) + data + tensors)
 
 
 def test_what_is_saved_is_loaded(path, model):
@@ -105,7 +87,7 @@ def test_a_truncated_file_is_refused(path, part):
     ],
 )
 def test_a_description_that_was_changed_is_refused(path, change, message):
-    rewrite(path, change)
+    rewrite_description(path, change)
     with pytest.raises(ModelFileError, match=message):
         load_model(path)
 
@@ -143,26 +125,3 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(path, model, monkeypatch, 
         save_model(path, model)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == ["model.rnnlm"]
-
-
-def test_the_old_model_is_kept_beside_the_new_one(path):
-    assert keep_old(path.with_name("none")) is None
-    assert keep_old(path).read_bytes() == path.read_bytes()
-
-
-def test_a_file_that_is_no_model_is_never_overwritten(path, tmp_path):
-    require_writable(path)
-    require_writable(tmp_path / "new")
-    (tmp_path / "text").write_text("To be, or not to be: that is the question.")
-    with pytest.raises(FileError, match="not overwritten"):
-        require_writable(tmp_path / "text")
-    assert sorted(os.listdir(tmp_path)) == ["model.rnnlm", "text"]
-
-
-def test_what_killed_processes_left_goes_and_nothing_else(path):
-    left = [".model.rnnlm.1.tmp", ".model.rnnlm.state.22.tmp", ".model.rnnlm.png.3.tmp"]
-    others = ["model.rnnlm.1.tmp", ".model.rnnlm.x.tmp", ".model.rnnlm.1", ".other.rnnlm.1.tmp"]
-    for name in left + others:
-        path.with_name(name).write_bytes(b"")
-    remove_leftovers(path)
-    assert sorted(os.listdir(path.parent)) == sorted(["model.rnnlm", *others])

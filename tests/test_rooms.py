@@ -12,7 +12,7 @@ RANKS = (
     {"errors", "__init__"},
     {"config", "messages", "files"},
     {"text", "nn", "machine"},
-    {"windows", "model_file"},
+    {"windows", "model_file", "module_shapes"},
     {"score", "weights_file"},
     {"generate"},
     {"language_model"},

@@ -17,7 +17,7 @@ from rnnlm_cli.model_file import Model
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.weights_file import load_weights, save_weights
-from tests.conftest import save_tiny
+from tests.builders import save_tiny
 
 B, E, H, V = 3, 4, 5, 7
 INPUTS_TB = torch.tensor([[3, 1, 6], [2, 5, 4]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,7 @@ import typer
 from rnnlm_cli.cli.options import ModelOption
 from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.atomic import require_folder
-from rnnlm_cli.files.run_files import DEFAULT_MODEL
+from rnnlm_cli.files.run_files import DEFAULT_MODEL, RunFileKind, may_replace
 
 if TYPE_CHECKING:
     from rnnlm_cli.config import ModelConfig
@@ -24,9 +23,8 @@ def export(
 ) -> None:
     """Write a model's weights as plain safetensors with torch.nn's names.
 
-    A PyTorch module takes them that has an nn.Embedding "embedding", an nn.RNN,
-    nn.GRU or nn.LSTM "rnn" and an nn.Linear "output". The vocabulary goes along
-    as metadata.
+    They fit a PyTorch module that has an nn.Embedding "embedding", an nn.RNN, nn.GRU or nn.LSTM
+    "rnn" and an nn.Linear "output". The vocabulary is stored as metadata.
     """
     from rnnlm_cli.model_file import load_model
     from rnnlm_cli.weights_file import save_weights
@@ -35,21 +33,21 @@ def export(
     loaded = load_model(model)
     save_weights(out, loaded)
     config = loaded.network.config
-    print(f"{out}: {_module(config)}", file=sys.stderr)
+    print(f"{out}: {_format_module(config)}", file=sys.stderr)
     print(
         f"in PyTorch: module.load_state_dict(safetensors.torch.load_file({str(out)!r}))",
         file=sys.stderr,
     )
     if not config.unknown_trained:
         print(
-            "rnnlm: note: rnnlm gives token 0, <unk>, no probability, as training held none; "
-            "in PyTorch its logit is to be left out",
+            "rnnlm: note: the training text had no unknown tokens, so rnnlm gives token 0, <unk>, "
+            "no probability; in PyTorch, leave its logit out",
             file=sys.stderr,
         )
 
 
-def _module(config: ModelConfig) -> str:
-    """The submodules that the weights fit, as Python writes them."""
+def _format_module(config: ModelConfig) -> str:
+    """Return the submodules that the weights fit, as Python code."""
     kind = {"gru": "GRU", "lstm": "LSTM"}.get(config.cell, "RNN")
     sizes = f"{config.embedding_size}, {config.hidden_size}, {config.num_layers}"
     relu = ", nonlinearity='relu'" if config.cell == "elman_relu" else ""
@@ -61,31 +59,10 @@ def _module(config: ModelConfig) -> str:
 
 
 def _require_replaceable(out: Path) -> None:
-    """Raise FileError where something stands that an export must not overwrite."""
+    """Raise FileError if the folder is missing or if `out` is a file that must be kept."""
     require_folder(out, option="OUT")
-    if os.path.exists(out) and not _is_replaceable(out):
+    if not may_replace(out, RunFileKind.WEIGHTS):
         raise FileError(
             f"{out}: exists and is no file of plain weights, so it is not overwritten. "
             "Choose another OUT"
         )
-
-
-def _is_replaceable(out: Path) -> bool:
-    """Whether a file is empty, exported weights, or another program's safetensors file."""
-    import json
-
-    from safetensors import SafetensorError, safe_open
-
-    from rnnlm_cli.files.safetensors_header import METADATA_KEY
-    from rnnlm_cli.weights_file import FORMAT
-
-    if not os.path.isfile(out):  # a device, a pipe
-        return False
-    try:
-        if not os.path.getsize(out):
-            return True
-        with safe_open(out, framework="pt") as file:
-            entry = (file.metadata() or {}).get(METADATA_KEY)
-        return entry is None or json.loads(entry)["format"] == FORMAT
-    except (OSError, SafetensorError, ValueError, TypeError, KeyError):
-        return False

@@ -11,7 +11,14 @@ from typing import Annotated, Literal
 import typer
 
 from rnnlm_cli.errors import FileError
-from rnnlm_cli.files.run_files import HISTORY, PICTURE, companion, is_ours_or_free
+from rnnlm_cli.files.run_files import (
+    HISTORY,
+    MODEL_SUFFIX,
+    PLOT,
+    RunFileKind,
+    companion,
+    may_replace,
+)
 
 
 def plot(
@@ -24,37 +31,40 @@ def plot(
     by: Annotated[Literal["seconds", "steps", "tokens"], typer.Option(
         help="What runs along the bottom.")] = "seconds",
 ) -> None:
-    """Draw how the losses of training runs fell, over each other.
+    """Draw the losses of training runs in one plot.
 
-    Thin lines are the training, strong ones the validation, whose best is marked.
+    Thin: training loss. Bold: validation loss, with the minimum marked.
     """
-    from rnnlm_cli.plots.losses import draw, read_history
+    from rnnlm_cli.plots.history_file import read_history
+    from rnnlm_cli.plots.losses import draw_losses
 
-    once: dict[str, Path] = {}  # even where a model and its history are both named
+    once: dict[str, Path] = {}  # each history once, also if its model is named too
     for run in runs:
         path = run if run.name.endswith(HISTORY) else companion(run, HISTORY)
         once.setdefault(os.path.abspath(path), path)
     paths = list(once.values())
     if out is None:
-        out = paths[0].with_suffix(PICTURE) if len(paths) == 1 else Path(f"runs{PICTURE}")
-    if not is_ours_or_free(out, PICTURE):
+        out = paths[0].with_suffix(PLOT) if len(paths) == 1 else Path(f"runs{PLOT}")
+    if not may_replace(out, RunFileKind.PLOT):
         raise FileError(
             f"{out}: exists and is not a PNG, so it is not overwritten. Choose another --out"
         )
     histories = [read_history(path) for path in paths]
-    draw(dict(zip(shortest_names(paths), histories, strict=True)), out, by=by)
+    draw_losses(dict(zip(find_shortest_names(paths), histories, strict=True)), out, by=by)
     print(f"picture: {out}", file=sys.stderr)
 
 
-def shortest_names(paths: Sequence[Path]) -> list[str]:
-    """File names without .rnnlm and .jsonl, under as many folders as tell them apart."""
-    whole = [Path(os.path.abspath(path)) for path in paths]
+def find_shortest_names(paths: Sequence[Path]) -> list[str]:
+    """Return file names without .rnnlm and .jsonl, with the folders needed to tell them apart."""
+    absolute = [Path(os.path.abspath(path)) for path in paths]
 
-    def ends(path: Path) -> list[str]:
+    def list_names(path: Path) -> list[str]:
         *folders, name = path.parts
-        stem = name.removesuffix(HISTORY).removesuffix(".rnnlm") or name
+        stem = name.removesuffix(HISTORY).removesuffix(MODEL_SUFFIX) or name
         longer = ["/".join([*folders[-depth:], stem]) for depth in range(1, len(folders))]
         return [stem, *longer, str(path)]
 
-    taken = [each for path in whole for each in set(ends(path))]
-    return [next(each for each in ends(path) if taken.count(each) == 1) for path in whole]
+    names = [name for path in absolute for name in set(list_names(path))]
+    return [
+        next(name for name in list_names(path) if names.count(name) == 1) for path in absolute
+    ]

@@ -113,13 +113,13 @@ def _train(run: Run, out: Path, progress: StderrProgress) -> int:
 def _plot(run: Run, out: Path, progress: StderrProgress) -> None:
     """Plot the losses beside the model; a failure is a note."""
     from rnnlm_cli.errors import RnnlmError
-    from rnnlm_cli.files.run_files import PICTURE, companion
-    from rnnlm_cli.plots.losses import draw
+    from rnnlm_cli.files.run_files import PLOT, companion
+    from rnnlm_cli.plots.losses import draw_losses
 
     if not run.history.records:
         return
     try:
-        draw({out.name: run.history.records}, companion(out, PICTURE))
+        draw_losses({out.name: run.history.records}, companion(out, PLOT))
     except RnnlmError as error:
         progress.note(f"no plot of the losses: {error}")
 

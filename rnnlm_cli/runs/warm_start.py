@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from rnnlm_cli.config import UNKNOWN_ID, Nonlinearity, TextConfig
-from rnnlm_cli.errors import ConfigError, ModelFileError
-from rnnlm_cli.files.container import read_description
+from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.files.run_files import RunFileKind, identify
 from rnnlm_cli.messages import Messages
-from rnnlm_cli.model_file import MODEL, load_model
+from rnnlm_cli.model_file import load_model
 from rnnlm_cli.nn.network import add_unknown_token
 from rnnlm_cli.runs.request import TrainingRequest, flag_of_setting
 from rnnlm_cli.text.corpus import Corpus
@@ -28,11 +28,7 @@ def load_initial_weights(path: Path, *, nonlinearity: Nonlinearity) -> Weights:
         nonlinearity: of an nn.RNN, which plain weights do not tell.
     Raises: ModelFileError.
     """
-    try:
-        read_description(path, MODEL)
-    except ModelFileError:
-        if not path.is_file():
-            raise
+    if identify(path) is not RunFileKind.MODEL:
         return load_weights(path, nonlinearity=nonlinearity)
     model = load_model(path)
     return Weights(

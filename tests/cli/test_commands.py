@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnnlm_cli import __version__
-from tests.conftest import save_tiny
+from tests.builders import save_tiny
 
 
 def stdin(monkeypatch, data):
