@@ -14,6 +14,11 @@ demo: $(INSTALLED) $(REFERENCE)  ## train on real text for two minutes, score, g
 	$(BIN)/rnnlm generate -m demo.rnnlm --n 400
 	@printf '\nTo use rnnlm in any folder:  source %s/activate\n' "$(CURDIR)/$(BIN)"
 
+shakespeare: $(INSTALLED) corpora/tiny-shakespeare.txt  ## train on Shakespeare for five minutes, then write
+	$(BIN)/rnnlm train corpora/tiny-shakespeare.txt --minutes 5 --out shakespeare.rnnlm
+	@printf '\nNew lines in the manner of Shakespeare, after the prompt "ROMEO:":\n'
+	$(BIN)/rnnlm generate -m shakespeare.rnnlm --n 500 --prompt "ROMEO:"
+
 test: check  ## check, then run the tests
 	$(BIN)/pytest
 
@@ -43,4 +48,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-.PHONY: help demo sums test test-slow check corpora install
+.PHONY: help demo shakespeare sums test test-slow check corpora install

@@ -1,6 +1,6 @@
-"""Get a well-known corpus by its address, check it, and write it whole as NAME.txt.
+"""Download a well-known corpus, check it, and write it as NAME.txt, complete or not at all.
 
-usage: fetch.py [NAME] [--to FOLDER]; without NAME, the corpora are listed.
+usage: fetch.py [NAME] [--to FOLDER] [--url URL]; without NAME, the corpora are listed.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import NoReturn
@@ -23,18 +23,26 @@ from zipfile import BadZipFile, ZipFile
 from tqdm import tqdm
 
 CHUNK_BYTES = 1 << 16
-TIMEOUT_SECONDS = 30  # without a byte, not for the whole
+TIMEOUT_SECONDS = 30  # for each wait for bytes, not for the whole download
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """A text that somebody else keeps, as it is or in a zip file."""
+    """A text on somebody else's server, plain or in a zip file.
+
+    Args:
+        url: the address of the text or of the zip file.
+        checksum: "ALGORITHM:HEXADECIMAL" of the decompressed text.
+        num_bytes: the size of the decompressed text; None if it is not known.
+        about: a description, and the licence.
+        member: the name of the text in the zip file; None for a plain text.
+    """
 
     url: str
-    checksum: str  # "ALGORITHM:HEXADECIMAL" of the text, unpacked
-    num_bytes: int | None  # of the text, unpacked; None where it is not known
-    about: str  # what it is, and its licence
-    member: str | None = None  # the text's name in the zip file
+    checksum: str
+    num_bytes: int | None
+    about: str
+    member: str | None = None
 
 
 CORPORA = {
@@ -48,42 +56,47 @@ CORPORA = {
         url="http://mattmahoney.net/dc/enwik8.zip",
         checksum="sha1:57b8363b814821dc9d47aa4d41f58733519076b2",
         num_bytes=100_000_000,
-        about="The head of the English Wikipedia of 2006, with its markup. GFDL.",
+        about="The first 100 MB of the English Wikipedia of 2006, with markup. GFDL.",
         member="enwik8",
     ),
     "text8": Corpus(
         url="http://mattmahoney.net/dc/text8.zip",
         checksum="md5:3bea1919949baf155f99411df5fada7e",
         num_bytes=100_000_000,
-        about="Of the same Wikipedia, only a to z and spaces, in one line. GFDL.",
+        about="The same Wikipedia reduced to a to z and spaces, in one line. GFDL.",
         member="text8",
     ),
 }
 
 
 class FetchError(Exception):
-    """`SUBJECT: WHAT IS SO; WHAT IS NEEDED. NEXT STEP` in one line."""
+    """An error that is shown as one line: `SUBJECT: WHAT IS SO; WHAT IS NEEDED. NEXT STEP`."""
 
 
 class UsageError(FetchError):
-    """A command line that cannot be."""
+    """An invalid command line."""
 
 
-def fetch(name: str, folder: Path) -> str:
-    """Write a corpus as FOLDER/NAME.txt, if it is not there yet. Returns what to tell.
+def fetch(name: str, folder: Path, *, url: str | None = None) -> str:
+    """Write a corpus as FOLDER/NAME.txt, unless that file exists.
 
-    Raises: FetchError; nothing is left behind then, and what was there is as it was.
+    Args:
+        url: another address of the same text; None selects the known one.
+    Returns: a message for the user.
+    Raises: FetchError. No file is created or changed in that case.
     """
     corpus, target = CORPORA[name], folder / f"{name}.txt"
+    if url is not None:
+        corpus = replace(corpus, url=url)
     try:
         if target.exists():
             step = "It is not overwritten: move it away, or name another folder with --to"
-            _check(target, corpus, subject=str(target), step=step)
+            _require_checksum(target, corpus, subject=str(target), step=step)
             return f"{target}: already there, with the right checksum"
-        with _temporary(target) as part:
-            _store(_text(corpus, target), part)
-            step = "Fetch again; if it stays so, the source has changed"
-            _check(part, corpus, subject=corpus.url, step=step)
+        with _reserve_temporary(target) as part:
+            _store(_read_text(corpus, target), part)
+            step = "Fetch again; if this happens again, the source has changed"
+            _require_checksum(part, corpus, subject=corpus.url, step=step)
             os.replace(part, target)
         return f"{target}: {target.stat().st_size:,} bytes, with the right checksum"
     except OSError as error:
@@ -94,8 +107,8 @@ def fetch(name: str, folder: Path) -> str:
 
 
 @contextmanager
-def _temporary(target: Path) -> Iterator[Path]:
-    """A name beside the target; its file is gone afterwards, unless it was renamed."""
+def _reserve_temporary(target: Path) -> Iterator[Path]:
+    """Yield a path beside the target. Its file is deleted afterwards, unless it was renamed."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield part
@@ -110,25 +123,30 @@ def _store(chunks: Generator[bytes], path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _text(corpus: Corpus, target: Path) -> Generator[bytes]:
-    """The text of a corpus, unpacked. ZipFile has to seek, so an archive is stored first."""
+def _read_text(corpus: Corpus, target: Path) -> Generator[bytes]:
+    """Yield the decompressed text. ZipFile needs to seek, so an archive is stored first."""
     if corpus.member is None:
-        yield from _received(corpus.url)
+        yield from _download(corpus.url, target)
         return
-    with _temporary(target.with_suffix(".zip")) as archive:
-        _store(_received(corpus.url), archive)
+    with _reserve_temporary(target.with_suffix(".zip")) as archive:
+        _store(_download(corpus.url, target), archive)
         try:
             with ZipFile(archive) as packed, packed.open(corpus.member) as file:
                 while chunk := file.read(CHUNK_BYTES):
                     yield chunk
         except (BadZipFile, KeyError, zlib.error):
             raise FetchError(
-                f"{corpus.url}: no whole zip file; one with {corpus.member} is needed. Fetch again"
+                f"{corpus.url}: no intact zip file; one that contains {corpus.member} is needed. "
+                "Fetch again"
             ) from None
 
 
-def _received(url: str) -> Generator[bytes]:
-    """What is behind an address, with a bar on stderr where that is a terminal."""
+def _download(url: str, target: Path) -> Generator[bytes]:
+    """Yield the bytes at an address, with a progress bar if stderr is a terminal.
+
+    Args:
+        target: the file of the text, which error messages name.
+    """
     host, num_bytes = urlsplit(url).netloc, 0
     request = Request(url, headers={"User-Agent": "rnnlm"})
     try:
@@ -139,7 +157,7 @@ def _received(url: str) -> Generator[bytes]:
                     yield chunk
                     num_bytes += len(chunk)
                     bar.update(len(chunk))
-        if total is not None and num_bytes < total:  # a cut that read() takes for the end
+        if total is not None and num_bytes < total:  # read() reports a lost connection as the end
             raise HTTPException(f"of {total:,}")
     except HTTPError as error:
         error.close()
@@ -149,18 +167,24 @@ def _received(url: str) -> Generator[bytes]:
     except URLError as error:
         reason = getattr(error.reason, "strerror", None) or error.reason
         raise FetchError(
-            f"{host}: cannot be reached ({reason}); a network is needed. Connect, and fetch again"
+            f"{host}: cannot be reached ({reason}); a network is needed. Connect and fetch again, "
+            f"or put the text there yourself, as {target}"
         ) from None
     except (OSError, HTTPException) as error:
         raise FetchError(
-            f"{host}: cut off after {num_bytes:,} bytes ({error}); all are needed. Fetch again"
+            f"{host}: cut off after {num_bytes:,} bytes ({error}); the whole file is needed. "
+            "Fetch again"
         ) from None
 
 
-def _check(path: Path, corpus: Corpus, *, subject: str, step: str) -> None:
-    """Raise FetchError, with this subject and next step, unless a file is the text of a corpus."""
+def _require_checksum(path: Path, corpus: Corpus, *, subject: str, step: str) -> None:
+    """Raise FetchError unless a file has the checksum of a corpus.
+
+    Args:
+        subject, step: the beginning of the message, and the next step at its end.
+    """
     algorithm = corpus.checksum.partition(":")[0]
-    with path.open("rb") as file:  # "usedforsecurity": else some machines refuse md5
+    with path.open("rb") as file:  # without usedforsecurity=False, FIPS machines refuse md5
         digest = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
     if (got := f"{algorithm}:{digest.hexdigest()}") != corpus.checksum:
         raise FetchError(f"{subject}: the checksum is {got}; {corpus.checksum} is needed. {step}")
@@ -171,16 +195,34 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. See --help")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch a corpus, or list them. Returns: 0 done, 1 an error, 2 usage, 130 Ctrl-C."""
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line. Raises: UsageError if it is invalid."""
     parser = _Parser(prog="fetch", description="Get a well-known corpus; without NAME, list them.")
-    parser.add_argument("name", metavar="NAME", nargs="?", choices=CORPORA, help="which corpus")
+    parser.add_argument("name", metavar="NAME", nargs="?", choices=CORPORA, help="corpus to fetch")
     parser.add_argument("--to", metavar="FOLDER", type=Path, default=Path(__file__).parent,
-                        help="where NAME.txt is written (default: %(default)s)")
+                        help="folder in which NAME.txt is written (default: %(default)s)")
+    parser.add_argument("--url", metavar="URL",
+                        help="fetch from this address instead, e.g. a mirror; the checksum must "
+                        "be the same")
+    options = parser.parse_args(arguments)
+    if options.url is not None:
+        if options.name is None:
+            parser.error("argument --url: given without NAME, the corpus at this address")
+        if urlsplit(options.url).scheme not in ("http", "https"):
+            parser.error(f"argument --url: '{options.url}' does not begin with http:// or https://")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fetch a corpus, or list the corpora.
+
+    Returns: the exit code: 0 success, 1 error, 2 invalid usage, 130 Ctrl-C.
+    """
     try:
-        options = parser.parse_args(arguments)
+        options = _parse(arguments)
         if options.name is not None:
-            print(f"fetch: {fetch(options.name, options.to)}", file=sys.stderr)
+            message = fetch(options.name, options.to, url=options.url)
+            print(f"fetch: {message}", file=sys.stderr)
             return 0
         for name, corpus in CORPORA.items():
             size = f"{corpus.num_bytes / 1e6:.1f} MB" if corpus.num_bytes else "?"
@@ -195,5 +237,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that it, too, leaves nothing
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the clean-up of `fetch`
     sys.exit(main())

@@ -2,7 +2,8 @@
 
 usage: permuted_lines.py TEXT [NUMBER_OF_LINES] [SEED]
 
-Lines come from the last tenth of the text and have six words or more; white space stays in place.
+The lines come from the last tenth of the text and have at least six distinct words. The white
+space of a line stays in place.
 """
 
 import random
@@ -11,19 +12,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-FEWEST_WORDS = 6
+MIN_DISTINCT_WORDS = 6
 
 
-def pairs(text: str, num_lines: int, seed: int) -> Iterator[tuple[str, str]]:
-    """That many (line, permuted line) of the held-out part, drawn with the seed."""
-    draw = random.Random(seed)
+def draw_pairs(text: str, num_lines: int, seed: int) -> Iterator[tuple[str, str]]:
+    """Draw `num_lines` held-out lines at random, and yield (line, permuted line) for each."""
+    generator = random.Random(seed)
     held_out = text[int(0.9 * len(text)) :].split("\n")[1:]
-    lines = [line for line in held_out if len(set(line.split())) >= FEWEST_WORDS]
-    for line in draw.sample(lines, min(num_lines, len(lines))):
+    lines = [line for line in held_out if len(set(line.split())) >= MIN_DISTINCT_WORDS]
+    for line in generator.sample(lines, min(num_lines, len(lines))):
         words = line.split()
         shuffled = words[:]
         while shuffled == words:
-            draw.shuffle(shuffled)
+            generator.shuffle(shuffled)
         replacement = iter(shuffled)
         yield line, re.sub(r"\S+", lambda _, words=replacement: next(words), line)
 
@@ -31,5 +32,5 @@ def pairs(text: str, num_lines: int, seed: int) -> Iterator[tuple[str, str]]:
 if __name__ == "__main__":
     path, *numbers = sys.argv[1:]
     num_lines, seed = [*map(int, numbers), *(100, 1)[len(numbers) :]]
-    for line, permuted in pairs(Path(path).read_text("utf-8"), num_lines, seed):
+    for line, permuted in draw_pairs(Path(path).read_text("utf-8"), num_lines, seed):
         print(line, permuted, sep="\n")

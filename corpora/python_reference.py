@@ -1,17 +1,17 @@
-"""Write the language reference that every CPython carries as plain text, to stdout.
+"""Write the language reference that comes with every CPython to stdout, as plain text.
 
-Some topics stand inside longer ones; only the longer ones are kept, so that the end of the text,
-held out for validation, is not a copy of its beginning.
+Some topics are contained in longer ones, and only the longer ones are kept. Otherwise the end of
+the text, which is held out for validation, would repeat parts of the training text.
 """
 
 import sys
 from pydoc_data.topics import topics
 
-HEADING_LINES = 3  # title, underline, blank: they differ where the text is the same
+HEADING_LINES = 3  # title, underline, blank line: topics with the same text differ in these
 
 
-def reference() -> str:
-    """All topics in the order of their names, without those that another one contains."""
+def join_topics() -> str:
+    """Join the topics in the order of their names, without those that another topic contains."""
     texts = sorted(set(topics.values()), key=len, reverse=True)
     kept: list[str] = []
     for text in texts:
@@ -23,4 +23,4 @@ def reference() -> str:
 
 if __name__ == "__main__":
     sys.stdout.reconfigure(encoding="utf-8")
-    sys.stdout.write(reference())
+    sys.stdout.write(join_topics())

@@ -1,4 +1,4 @@
-"""Byte pair encoding: nothing is lost, and a merge loop of ten lines gives the same ids."""
+"""Byte pair encoding: round trips are exact, and a merge loop of ten lines gives the same ids."""
 
 import json
 import re
@@ -25,7 +25,7 @@ WORDS = st.sampled_from(
     ["the", "lower", " ", "  ", "\n", "\r\n", "\t", "'s", "!!", "12", "caf\u00e9", "\u20ac",
      "\U0001f600", "\u00a0", "\u2028", "\x85"]
 )
-NEAR = st.lists(WORDS, max_size=12).map("".join)  # has much to merge
+NEAR = st.lists(WORDS, max_size=12).map("".join)  # many pairs to merge
 ANY = st.text(st.characters(codec="utf-8"), max_size=20) | NEAR
 SLOW = settings(deadline=None, max_examples=60)
 
@@ -47,7 +47,7 @@ def ids_of_chunks(vocabulary, chunks):
 
 
 def pieces_of(text):
-    """Lists of bytes: what pairs are merged within."""
+    """Yield the pieces of a text, as lists of bytes, within which pairs are merged."""
     rule = ByteLevel(add_prefix_space=False, use_regex=True)
     for part in re.split("(\n)", text):
         for _, (begin, end) in rule.pre_tokenize_str(part):
@@ -58,8 +58,8 @@ def pairs_of(piece):
     return list(pairwise(piece))
 
 
-def merged(piece, pair):
-    """A piece with the pair joined wherever it stands, from the left."""
+def merge_pair(piece, pair):
+    """Join every occurrence of the pair in a piece, from the left."""
     new = []
     for each in piece:
         if new and (new[-1], each) == pair:
@@ -75,13 +75,13 @@ def oracle(vocabulary, text):
     ids = []
     for piece in pieces_of(text):
         while known := [pair for pair in pairs_of(piece) if pair in rank_of]:
-            piece = merged(piece, min(known, key=rank_of.__getitem__))
+            piece = merge_pair(piece, min(known, key=rank_of.__getitem__))
         ids += [tokens.index(each, 1) for each in piece]
     return ids
 
 
 def test_merges_of_a_worked_example():
-    # "a" "b" stands 5 times, then "ab" "c" 3 and " " "ab" 2; all others once
+    # the pair "a" "b" occurs 5 times, then "ab" "c" 3 and " " "ab" 2; all others once
     vocabulary = build("abc\nabc\nabc ab ab d")
     assert vocabulary.tokens[257:] == ("ab", "abc", " ab")
     assert vocabulary.split("abc ab\nab abd") == ["abc", " ab", "\n", "ab", " ab", "d"]
@@ -101,7 +101,7 @@ def test_round_trip_is_exact_and_nothing_unknown(text, size):
 
 @SLOW
 @given(NEAR)
-def test_no_token_crosses_a_line_end(text):
+def test_no_merge_includes_a_newline(text):
     vocabulary = build(text * 3)
     assert [token for token in vocabulary.tokens if "\n" in token] == ["\n"]
     assert vocabulary.encode(text).tolist().count(1) == text.count("\n")
@@ -109,7 +109,7 @@ def test_no_token_crosses_a_line_end(text):
 
 @SLOW
 @given(st.binary(max_size=30))
-def test_bytes_that_are_no_utf8_come_back(raw):
+def test_bytes_that_are_not_utf8_are_restored(raw):
     ids = VOCABULARY.encode(raw.decode("utf-8", "surrogateescape"))
     assert b"".join(raw_of(VOCABULARY.tokens[id_]) for id_ in ids) == raw
     decoder = VOCABULARY.make_decoder()
@@ -133,61 +133,61 @@ def test_a_plain_merge_loop_gives_the_same_ids_for_the_text_learned_from(monkeyp
 
 
 @pytest.mark.parametrize("size", [280, 1000])
-def test_every_merge_learned_was_the_most_frequent_of_its_time(size):
+def test_every_merge_joins_the_most_frequent_pair(size):
     vocabulary = build(TEXT, size=size)
     pieces = list(pieces_of(TEXT))
     for left, right in vocabulary.merges:
         counts = Counter(pair for piece in pieces for pair in pairs_of(piece))
         pair = raw_of(vocabulary.tokens[left]), raw_of(vocabulary.tokens[right])
         assert counts[pair] == max(counts.values()) >= 2
-        pieces = [merged(piece, pair) for piece in pieces]
+        pieces = [merge_pair(piece, pair) for piece in pieces]
     more = Counter(pair for piece in pieces for pair in pairs_of(piece))
     assert len(vocabulary) == size or max(more.values(), default=0) < 2
 
 
 @SLOW
 @given(st.lists(NEAR))
-def test_text_in_pieces_gives_the_ids_and_the_vocabulary_of_the_whole(chunks):
+def test_chunks_give_the_ids_and_the_vocabulary_of_the_whole_text(chunks):
     whole = "".join(chunks)
     assert ids_of_chunks(VOCABULARY, chunks) == VOCABULARY.encode(whole).tolist()
     assert build(*chunks) == build(whole)
 
 
 @pytest.mark.parametrize("separator", ["\x1c", "\x1d", "\x1e", "\x1f"])
-def test_text_cut_before_a_separator_of_ascii_gives_the_ids_of_the_whole(separator):
+def test_chunks_before_an_ascii_separator_give_the_ids_of_the_whole_text(separator):
     vocabulary = build(f"a!{separator}b " * 5)
     chunks = [f"a!{separator}b", f" a!{separator}b"]
     assert ids_of_chunks(vocabulary, chunks) == vocabulary.encode("".join(chunks)).tolist()
 
 
-def test_learned_twice_is_the_same_vocabulary():
+def test_learning_twice_gives_the_same_vocabulary():
     assert build(TEXT) == VOCABULARY
     assert build(TEXT).fingerprint == VOCABULARY.fingerprint
 
 
 @pytest.mark.parametrize("size", [258, 259, 280])
-def test_a_vocabulary_has_the_size_asked_for_where_there_is_enough_to_merge(size):
+def test_a_vocabulary_has_the_requested_size_if_enough_pairs_recur(size):
     vocabulary = build(TEXT, size=size)
     assert len(vocabulary) == size == 257 + len(vocabulary.merges)
     assert vocabulary.tokens == VOCABULARY.tokens[:size]
 
 
 @pytest.mark.parametrize("text", ["", "a b c d\n", "abc def"])
-def test_a_text_without_a_pair_that_recurs_has_no_merges(text):
+def test_a_text_without_recurring_pairs_has_no_merges(text):
     vocabulary = build(text)
     assert len(vocabulary) == 257 and vocabulary.merges == ()
     assert Vocabulary.from_dict(vocabulary.to_dict()) == vocabulary
 
 
-def test_of_a_long_text_pieces_spread_evenly_are_learned_from(monkeypatch):
+def test_a_long_text_is_learned_from_evenly_spaced_chunks(monkeypatch):
     chunks = ["aa aa", "bb bb", "cc cc", "dd dd", "ee"]
     tokens = VOCABULARY.tokens[:257]
     assert learn_merges(chunks, 22, SIZE, tokens)[0] == ["aa", "bb", "cc", "dd"]
-    monkeypatch.setattr(bpe, "MAX_TRAINING_CHARACTERS", 21)  # one too few: every second piece
+    monkeypatch.setattr(bpe, "MAX_TRAINING_CHARACTERS", 21)  # one too few: every second chunk
     assert learn_merges(chunks, 22, SIZE, tokens)[0] == ["aa", "cc"]
 
 
-def test_plain_data_round_trip():
+def test_a_dict_round_trip_restores_the_vocabulary_and_its_merges():
     data = json.loads(json.dumps(VOCABULARY.to_dict()))
     assert Vocabulary.from_dict(data) == VOCABULARY
     assert Vocabulary.from_dict(data).encode(TEXT).tolist() == VOCABULARY.encode(TEXT).tolist()
@@ -199,19 +199,19 @@ A, B, C = (VOCABULARY.tokens.index(letter) for letter in "abc")
 @pytest.mark.parametrize(
     ("tokens", "merges"),
     [
-        (["ab"], []),  # a token that nothing makes
-        (["ab"], [[A, C]]),  # something else made
-        ([], [[A, B]]),  # what is made is no token
-        (["ab"], [[A, B], [257, C]]),  # nor here
+        (["ab"], []),  # a token that no merge makes
+        (["ab"], [[A, C]]),  # a merge that makes another token
+        ([], [[A, B]]),  # the merged pair is no token
+        (["ab"], [[A, B], [257, C]]),  # the second merged pair is no token
         (["ab", "abc"], [[257, C]]),
-        (["ab"], [[A, B], [A, 258]]),  # beyond the last
+        (["ab"], [[A, B], [A, 258]]),  # an id beyond the last token
         (["ab", "<unk>b"], [[A, B], [0, B]]),  # the unknown token
         (["ab"], [[A, B], [-1, B]]),
         (["ab"], [[A, B, C]]),
         (["ab"], [[A]]),
     ],
 )
-def test_merges_that_do_not_hold_together_are_refused(tokens, merges):
+def test_inconsistent_merges_are_refused(tokens, merges):
     data = {"level": "bpe", "tokens": [*VOCABULARY.tokens[:257], "ab"], "num_unknown": 0}
     assert Vocabulary.from_dict(data | {"merges": [[A, B]]}).split("abc") == ["ab", "c"]
     with pytest.raises(ValueError):
@@ -220,7 +220,7 @@ def test_merges_that_do_not_hold_together_are_refused(tokens, merges):
         )
 
 
-def test_merges_have_no_meaning_at_other_levels_and_every_byte_is_needed():
+def test_merges_at_other_levels_and_missing_bytes_are_refused():
     data = VOCABULARY.to_dict()
     for change in ({"level": "word"}, {"level": "char"}, {"level": "byte"}):
         with pytest.raises(ValueError):

@@ -1,4 +1,4 @@
-"""Lines of a stream against str.split, and a leak found by hand."""
+"""Lines of a stream compared with str.split, and shared lines counted by hand."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def texts_of(lines_N):
 
 
 @given(TEXTS, st.integers(1, 3), st.sampled_from([1, 2, 3, 1 << 16]))
-def test_lines_are_those_of_str_split_each_with_its_boundary(text, every, block):
+def test_lines_equal_those_of_str_split_with_their_boundaries(text, every, block):
     *closed, last = text.split("\n")
     expected = [f"{line}\n" for line in closed] + ([last] if last else [])
     with pytest.MonkeyPatch.context() as patch:
@@ -32,10 +32,10 @@ def test_shared_lines_are_counted_by_hand():
     train = "aa\nabcdefgh\nx\n\n"
     valid = (
         "aa\naa\n"  # shared, twice
-        "\n"  # empty: left out
-        "abcdefgh\n"  # shared, and as long as a long one must be
+        "\n"  # empty: not counted
+        "abcdefgh\n"  # shared, and just long enough to count as long
         "ABCDEFGH\n"  # long, not shared
-        "abcdefg\n"  # the beginning of one that is there
+        "abcdefg\n"  # the beginning of a training line
         "y\n"
     )
     assert measure_overlap(stream(train), stream(valid), "word") == Overlap(
@@ -44,15 +44,15 @@ def test_shared_lines_are_counted_by_hand():
 
 
 @pytest.mark.parametrize("level", MIN_LONG_LINE)
-def test_a_long_line_has_as_many_tokens_as_its_level_says_and_its_boundary(level):
-    least = MIN_LONG_LINE[level]
-    text = f"{'a' * (least - 1)}\n{'b' * least}\n"
+def test_a_line_of_the_minimum_length_without_its_boundary_is_long(level):
+    length = MIN_LONG_LINE[level]
+    text = f"{'a' * (length - 1)}\n{'b' * length}\n"
     assert measure_overlap(stream(""), stream(text), level) == Overlap(
-        num_lines=2, num_shared=0, num_long=1, num_long_shared=0, min_long_line=least
+        num_lines=2, num_shared=0, num_long=1, num_long_shared=0, min_long_line=length
     )
 
 
 @given(TEXTS, TEXTS)
-def test_a_text_shares_every_line_with_itself_and_with_what_holds_it(text, before):
+def test_a_text_shares_every_line_with_a_text_that_contains_it(text, before):
     found = measure_overlap(stream(f"{before}\n{text}"), stream(text), "bpe")
     assert found.num_shared == found.num_lines == sum(line != "" for line in text.split("\n"))

@@ -1,4 +1,4 @@
-"""Names on the command line -> files."""
+"""The names on the command line -> files."""
 
 import pytest
 
@@ -20,13 +20,13 @@ def write(tmp_path, monkeypatch):
     return make
 
 
-def test_plain_names_stay_as_they_are_in_the_order_given(write):
+def test_file_names_are_returned_unchanged_in_their_order(write):
     write("b", "a")
     found = find_files(["b", "-", "missing", "a", "b"])
     assert found.files == ("b", "-", "missing", "a", "b") and found.skipped == ()
 
 
-def test_a_folder_gives_its_texts_sorted_without_hidden_binary_and_our_own_files(write):
+def test_a_folder_gives_its_texts_sorted_without_hidden_binary_and_model_files(write):
     write("in/b", "in/a.txt", "in/z/y/x", "in/C", "outside")
     write("in/.hidden", "in/.git/config", "in/m.rnnlm", "in/m.rnnlm.state", "in/z/n.rnnlm.part")
     write("in/picture", "in/z/clip", data=b"GIF\0")
@@ -42,7 +42,7 @@ def test_a_folder_gives_its_texts_sorted_without_hidden_binary_and_our_own_files
     assert found.skipped == ("in/history", "in/picture", "in/z/clip")
 
 
-def test_where_any_bytes_do_binary_files_are_as_good_as_others(write):
+def test_any_bytes_accepts_binary_files(write):
     write("in/a", data=b"\0")
     write("in/b", "in/.hidden", "in/m.rnnlm")
     found = find_files(["in"], any_bytes=True)
@@ -63,14 +63,14 @@ def test_a_folder_without_a_text_is_refused(write, tmp_path, names):
         ("*.txt", ["a.txt", "b.txt"]),
         ("?.txt", ["a.txt", "b.txt"]),
         ("[!b].txt", ["a.txt"]),
-        ("*", ["a.txt", "b.txt"]),  # folders are none of its matches
+        ("*", ["a.txt", "b.txt"]),  # folders do not match
         ("c*/*.txt", ["c/d.txt", "cc/d.txt"]),
         ("**/*.txt", ["a.txt", "b.txt", "c/d.txt", "c/e/f.txt", "cc/d.txt"]),
         ("c/**", ["c/d.txt", "c/e/f.txt", "c/e/g"]),
         ("[[]x].txt", ["[x].txt"]),
     ],
 )
-def test_a_pattern_gives_the_files_that_fit_sorted(write, files, pattern):
+def test_a_pattern_gives_the_matching_files_sorted(write, files, pattern):
     write("c/e/g", "cc/d.txt", "b.txt", "c/e/f.txt", "c/d.txt", "a.txt", ".hidden.txt")
     if "[x].txt" in files:
         write("[x].txt")
@@ -86,14 +86,14 @@ def test_a_pattern_that_fits_no_file_is_refused(write, tmp_path, pattern):
     assert str(caught.value).startswith(f"{pattern}: ")
 
 
-def test_what_looks_like_a_pattern_and_is_there_stands_for_itself(write, tmp_path):
+def test_an_existing_file_with_the_name_of_a_pattern_is_that_file(write, tmp_path):
     write("x[1].txt", "x1.txt", "in[1]/b", "in1/a")
     (tmp_path / "link*").symlink_to("missing")
     found = find_files(["x[1].txt", "in[1]", "link*"])
     assert found.files == ("x[1].txt", "in[1]/b", "link*")
 
 
-def test_several_names_keep_their_order_and_each_is_sorted_in_itself(write):
+def test_names_keep_their_order_and_the_files_of_each_are_sorted(write):
     write("z.txt", "y.txt", "in/b", "in/a", "in/picture")
     write("in/picture", data=b"\0")
     found = find_files(["in", "-", "*.txt", "in/b"])
@@ -111,7 +111,7 @@ def test_absolute_sources_give_the_same_files_from_any_folder(write, tmp_path, m
     assert absolute.absolute() == absolute
 
 
-def test_a_pattern_is_made_absolute_in_a_folder_that_looks_like_one_too(
+def test_a_pattern_is_made_absolute_in_a_folder_named_like_a_pattern(
     write, tmp_path, monkeypatch
 ):
     write("in[1]/a.txt")
@@ -130,5 +130,5 @@ def test_a_pattern_is_made_absolute_in_a_folder_that_looks_like_one_too(
         (Sources(("a", "./-"), ("b",), ("c-",)), False),
     ],
 )
-def test_standard_input_is_read_where_a_dash_stands(sources, read):
+def test_a_dash_is_standard_input(sources, read):
     assert sources.reads_stdin is read and sources.absolute().reads_stdin is read

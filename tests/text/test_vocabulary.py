@@ -16,20 +16,20 @@ def build(text=TEXT, **settings):
     return Vocabulary.build([text], len(text), TextConfig(**settings))
 
 
-def test_characters_stand_by_falling_count_then_code_point():
+def test_characters_are_ordered_by_falling_count_then_code_point():
     # 7 spaces (two together), o 4, t 3, b 3, e 2; n and r once, so unknown
     assert build().tokens == ("<unk>", "\n", " ", "o", "b", "t", "e")
     assert build().num_unknown == 2
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
-def test_characters_read_in_pieces_are_those_of_the_whole(monkeypatch, size):
+def test_pieces_of_any_size_give_the_same_characters_and_ids(monkeypatch, size):
     whole, ids = build(), build().encode(TEXT + "xyz")
     monkeypatch.setattr("rnnlm_cli.text.counting.PIECE_CHARACTERS", size)
     assert build() == whole and build().encode(TEXT + "xyz").tolist() == ids.tolist()
 
 
-def test_words_stand_between_white_space_and_rare_ones_are_unknown():
+def test_words_are_split_at_white_space_and_rare_words_are_unknown():
     vocabulary = build(level="word")
     assert vocabulary.tokens == ("<unk>", "\n", "be", "to")
     assert vocabulary.num_unknown == 3
@@ -73,7 +73,7 @@ def test_word_round_trip_keeps_words_and_lines(text):
 
 
 @pytest.mark.parametrize("level", ["char", "byte", "word"])
-def test_plain_data_round_trip(level):
+def test_a_dict_round_trip_restores_the_vocabulary(level):
     vocabulary = build("caf\u00e9 caf\u00e9\n", level=level)
     assert Vocabulary.from_dict(vocabulary.to_dict()) == vocabulary
 
@@ -84,17 +84,17 @@ def test_plain_data_round_trip(level):
      {"num_unknown": -1}, {"tokens": ["<unk>", "\n", 3]}, {"level": "byte"},
      {"tokens": ["<unk>", "\n", "ab"]}],
 )
-def test_what_cannot_be_a_vocabulary_is_refused(change):
+def test_data_that_is_no_vocabulary_is_refused(change):
     with pytest.raises(ValueError):
         Vocabulary.from_dict(build().to_dict() | change)
 
 
-def test_unknown_characters_get_id_zero_wherever_they_stand_in_unicode():
+def test_unknown_characters_of_any_code_point_get_id_zero():
     vocabulary = build("aa")
     assert vocabulary.encode("a\u0000b\U0001f600\udc80").tolist() == [2, 0, 0, 0, 0]
 
 
-def test_a_decoder_sets_words_apart_and_goes_on_after_the_prompt():
+def test_a_decoder_separates_words_and_continues_the_prompt():
     vocabulary = build(level="word")
     be, to = 2, 3
     assert vocabulary.make_decoder().feed([to, be, 1, to]) == "to be\nto"
@@ -113,7 +113,7 @@ def test_invalid_utf8_is_replaced_visibly_and_counted():
     assert decoder.num_replaced == 3
 
 
-def test_what_is_not_known_is_listed_once_each():
+def test_unknown_tokens_are_listed_once():
     vocabulary = build()
     assert vocabulary.find_unknown("to xyx\n?") == ["x", "y", "?"]
     with pytest.raises(TextError, match="characters 'x' 'y'"):
