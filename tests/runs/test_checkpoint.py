@@ -13,7 +13,8 @@ from rnnlm_cli.runs.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from tests.checkpoints import B, H, VOCABULARY, make_checkpoint, numbers_of, tensors_of
+from rnnlm_cli.windows import Position
+from tests.checkpoints import B, H, make_checkpoint, numbers_of, tensors_of
 
 PLAIN = [
     field.name for field in fields(Checkpoint) if field.name not in ("state", "learner")

@@ -8,8 +8,8 @@ from rnnlm_cli.text.corpus import Corpus, Part
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.train import budget as room
 from rnnlm_cli.train.budget import Budget, Speed, measure_speed
-from rnnlm_cli.train.schedule import make_plan
 from rnnlm_cli.train.learner import Learner
+from rnnlm_cli.train.schedule import make_plan
 from rnnlm_cli.windows import TrainingRows
 
 
