@@ -179,7 +179,12 @@ class RecurrentNetwork(nn.Module):
         x = self._drop(self._embed(ids, sparse=sparse), dropout_generator)
         after = []
         for layer, layer_state in zip(self.recurrent_layers, state, strict=True):
-            x, layer_state = layer(x, layer_state, resets_TB, where_TB)
+            if where_TB is None:
+                x, layer_state = layer(x, layer_state, resets_TB)
+            else:
+                gates_MG = layer.project(x).index_select(0, where_TB.flatten())
+                gates_TBG = gates_MG.view(*where_TB.shape, -1)
+                x, layer_state = layer.recur(gates_TBG, layer_state, resets_TB)
             x, where_TB = self._drop(x, dropout_generator), None
             after.append(layer_state)
         return x, tuple(after)

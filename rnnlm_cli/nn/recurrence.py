@@ -43,7 +43,7 @@ class Resets:
         assert self._rows_TB1 is not None
         return tensor_BH.masked_fill(self._rows_TB1[t], 0)
 
-    def products_with_entering(
+    def compute_weight_gradient(
         self, grad_TBG: Tensor, first_BH: Tensor, y_TBH: Tensor
     ) -> Tensor:
         """Sum over the steps of grad^T h, (G, H), where h is the state that entered the step.
@@ -61,16 +61,18 @@ class Resets:
         return sum_GH
 
 
-class Back(NamedTuple):
-    """What a cell gives on the way back.
+class WindowGradients(NamedTuple):
+    """The gradients that the backward pass of a cell returns, and the hidden states.
 
-    grad_x_TBG, in blocks that lie side by side, and grad_h_TBG are the gradients of W_i x + b_i
-    and of W_h h + b_h; first_BH is the first h and y_TBH the later ones; grad_state are the
-    gradients of the first state.
+    grad_h_TBG: the gradient of W_hh h + b_hh.
+    grad_n_TBH: the gradient of the last block of the gates, if it is not that of grad_h_TBG: of
+        the GRU's W_in x + b_in, since W_hn h + b_hn is first multiplied by r.
+    first_BH, y_TBH: the h before the first step, and the h after each step.
+    grad_state: the gradients of the state before the first step.
     """
 
-    grad_x_TBG: tuple[Tensor, ...]
     grad_h_TBG: Tensor
+    grad_n_TBH: Tensor | None
     first_BH: Tensor
     y_TBH: Tensor
     grad_state: State
@@ -79,8 +81,18 @@ class Back(NamedTuple):
 class Recurrence(Protocol):
     """A cell over a window."""
 
-    def outer_bias(self, bias_G: Tensor) -> Tensor:
-        """The part of b_h that can as well be added to the inputs."""
+    def select_outer_bias(self, bias_G: Tensor) -> Tensor:
+        """Return the part of b_hh that can be added outside the recurrence, elsewhere 0."""
+
+    def split_gates_size(self, gates_size: int) -> list[int]:
+        """Return the sizes of the blocks of gates whose gradients are multiplied one by one.
+
+        Splitting a sum changes its rounding, so this must stay as it is: otherwise training would
+        no longer repeat the results of earlier versions bit for bit.
+        """
+
+    def join_gates_gradient(self, gradients: WindowGradients) -> Tensor:
+        """Return the gradient of the gates that `forward` received, (T, B, G)."""
 
     def forward(
         self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
@@ -92,8 +104,8 @@ class Recurrence(Protocol):
 
     def backward(
         self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
-    ) -> Back:
-        """Go back through all steps; what was saved stays as it is."""
+    ) -> WindowGradients:
+        """Go back through all steps. The saved tensors are not changed."""
 
 
 def _forwards(*tensors_T: Tensor) -> Iterator[tuple[Any, ...]]:
@@ -116,8 +128,14 @@ class _Elman:
     def __init__(self, *, relu: bool) -> None:
         self._relu = relu
 
-    def outer_bias(self, bias_G: Tensor) -> Tensor:
+    def select_outer_bias(self, bias_G: Tensor) -> Tensor:
         return bias_G
+
+    def split_gates_size(self, gates_size: int) -> list[int]:
+        return [gates_size]
+
+    def join_gates_gradient(self, gradients: WindowGradients) -> Tensor:
+        return gradients.grad_h_TBG
 
     def forward(
         self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
@@ -131,7 +149,7 @@ class _Elman:
 
     def backward(
         self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
-    ) -> Back:
+    ) -> WindowGradients:
         (y_TBH, first_BH), (dh,) = saved, dstate
         grad_TBH = torch.empty_like(y_TBH)
         recurrent = _product(weight_GH.t(), y_TBH)
@@ -141,15 +159,23 @@ class _Elman:
             else:
                 apply_tanh_derivative(dh + dy_BH, y_BH, out=grad_BH)
             dh = resets.clear(t, recurrent(grad_BH))
-        return Back((grad_TBH,), grad_TBH, first_BH, y_TBH, (dh,))
+        return WindowGradients(grad_TBH, None, first_BH, y_TBH, (dh,))
 
 
 class _GRU:
     """Back: dr, dz, dn are the arriving dh times a factor each; r scales dn on its way to W_hn."""
 
-    def outer_bias(self, bias_G: Tensor) -> Tensor:
+    def select_outer_bias(self, bias_G: Tensor) -> Tensor:
         size = len(bias_G) // 3
         return torch.cat([bias_G[: 2 * size], bias_G.new_zeros(size)])
+
+    def split_gates_size(self, gates_size: int) -> list[int]:
+        return [gates_size // 3 * 2, gates_size // 3]
+
+    def join_gates_gradient(self, gradients: WindowGradients) -> Tensor:
+        assert gradients.grad_n_TBH is not None
+        size = gradients.grad_n_TBH.shape[2]
+        return torch.cat([gradients.grad_h_TBG[..., : 2 * size], gradients.grad_n_TBH], dim=2)
 
     def forward(
         self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
@@ -174,7 +200,7 @@ class _GRU:
 
     def backward(
         self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
-    ) -> Back:
+    ) -> WindowGradients:
         (gates_TBG, n_TBH, y_TBH, first_BH), (dh,) = saved, dstate
         r, z, candidate = gates_TBG.chunk(3, dim=2)
         grad_h_TBG = torch.empty_like(gates_TBG)
@@ -198,8 +224,7 @@ class _GRU:
             grad_B3H.mul_(dh[:, None])
             n_BH.mul_(dh)
             dh = resets.clear(t, recurrent.add_to(dh.mul_(z_BH), grad_BG))
-        grad_x_TBG = (grad_h_TBG[..., : -n_TBH.shape[2]], n_factor_TBH)
-        return Back(grad_x_TBG, grad_h_TBG, first_BH, y_TBH, (dh,))
+        return WindowGradients(grad_h_TBG, n_factor_TBH, first_BH, y_TBH, (dh,))
 
 
 class _LSTM:
@@ -210,8 +235,14 @@ class _LSTM:
     forget gate is zero.
     """
 
-    def outer_bias(self, bias_G: Tensor) -> Tensor:
+    def select_outer_bias(self, bias_G: Tensor) -> Tensor:
         return bias_G
+
+    def split_gates_size(self, gates_size: int) -> list[int]:
+        return [gates_size]
+
+    def join_gates_gradient(self, gradients: WindowGradients) -> Tensor:
+        return gradients.grad_h_TBG
 
     def forward(
         self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
@@ -237,7 +268,7 @@ class _LSTM:
 
     def backward(
         self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
-    ) -> Back:
+    ) -> WindowGradients:
         (gates_TBG, c_TBH, y_TBH, *first), (dh, dc) = saved, dstate
         i, f, s, o = gates_TBG.chunk(4, dim=2)
         grad_TBG = torch.empty_like(gates_TBG)
@@ -262,7 +293,7 @@ class _LSTM:
             do_BH.mul_(dh)
             dc.mul_(f_BH)
             dh = resets.clear(t, recurrent(grad_BG))
-        return Back((grad_TBG,), grad_TBG, first[0], y_TBH, (dh, dc))
+        return WindowGradients(grad_TBG, None, first[0], y_TBH, (dh, dc))
 
 
 RECURRENCES: dict[CellName, Recurrence] = {

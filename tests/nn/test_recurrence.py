@@ -6,12 +6,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rnnlm_cli.config import ModelConfig
 from rnnlm_cli.nn import RecurrentLayer
 from rnnlm_cli.nn import matmul as products
 from rnnlm_cli.nn.cells import CELLS
-from rnnlm_cli.nn.network import RecurrentNetwork
-from rnnlm_cli.nn.unroll import run_window
+from rnnlm_cli.nn.unroll import project, run_window
 
 T, B, E, H = 6, 3, 4, 5
 CELL_NAMES = list(CELLS)
@@ -150,20 +148,6 @@ def test_gradients_equal_finite_differences(cell):
 
 
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_distinct_inputs_equal_the_inputs_they_stand_for_in_every_gradient(cell):
-    layer, num_distinct = RecurrentLayer(cell, E, H), 4
-    distinct = torch.randn(num_distinct, E, requires_grad=True)
-    where = torch.randint(num_distinct - 1, (T, B))  # the last one is never read
-    first = random_state(cell, B, H)
-    wanted = [distinct, *first, *layer.parameters()]
-    expected_y, expected_after = layer(distinct[where], first)
-    expected = torch.autograd.grad(surprise_loss(expected_y, expected_after), wanted)
-    y, after = layer(distinct, first, where_TB=where)
-    assert_close(y, expected_y)
-    assert_close(torch.autograd.grad(surprise_loss(y, after), wanted), expected)
-
-
-@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_any_wanted_gradients_are_the_same_without_the_others(cell):
     layer = RecurrentLayer(cell, E, H)
     tensors = {"x": torch.randn(T, B, E), **dict(layer.named_parameters())}
@@ -174,7 +158,9 @@ def test_any_wanted_gradients_are_the_same_without_the_others(cell):
         given = {name: t.detach().requires_grad_(name in wanted) for name, t in tensors.items()}
         x, *rest = given.values()
         weights, state = rest[:4], tuple(rest[4:])
-        y, after = run_window(cell, x, None, *weights, None, state)
+        y, after = run_window(
+            cell, project(cell, x, weights[0], *weights[2:]), weights[1], weights[3], None, state
+        )
         return torch.autograd.grad(surprise_loss(y, after), [given[name] for name in wanted])
 
     names = list(tensors)
@@ -193,51 +179,3 @@ def test_packed_products_equal_plain_ones(cell, monkeypatch):
     monkeypatch.setattr(products, "PACKED_FROM", 1)
     packed, _ = layer(x, layer.initial_state(B))
     assert_close(packed, plain)
-
-
-@pytest.mark.parametrize("cell", CELL_NAMES)
-def test_two_windows_equal_one_sequence(cell):
-    layer = RecurrentLayer(cell, E, H)
-    x = torch.randn(T, B, E)
-    whole, end = layer(x, layer.initial_state(B))
-    head, middle = layer(x[:2], layer.initial_state(B))
-    tail, after = layer(x[2:], middle)
-    assert_close(torch.cat([head, tail]), whole)
-    assert_close(after, end)
-
-
-@pytest.mark.parametrize("cell", CELL_NAMES)
-def test_a_row_alone_equals_that_row_in_a_batch(cell):
-    layer = RecurrentLayer(cell, E, H)
-    x = torch.randn(T, B, E)
-    together, _ = layer(x, layer.initial_state(B))
-    alone, _ = layer(x[:, 1:2], layer.initial_state(1))
-    assert_close(alone, together[:, 1:2])
-
-
-def test_lstm_forget_gate_opens_at_one_and_relu_starts_from_the_identity():
-    lstm, relu = RecurrentLayer("lstm", E, H), RecurrentLayer("elman_relu", E, H)
-    assert_close(lstm.bias_ih + lstm.bias_hh, torch.tensor([0.0, 1, 0, 0]).repeat_interleave(H))
-    assert_close(relu.weight_hh.detach(), torch.eye(H))
-    config = {"vocab_size": 7, "embedding_size": E, "hidden_size": H, "cell": "elman_relu"}
-    stack = RecurrentNetwork(ModelConfig(num_layers=2, **config))  # where sums would be summed
-    for layer in stack.recurrent_layers:
-        assert_close(layer.weight_hh.detach(), torch.eye(H) / 2)
-
-
-@pytest.mark.parametrize("cell", ["elman_tanh", "gru", "lstm"])
-def test_recurrent_matrices_start_orthogonal(cell):
-    for gate in RecurrentLayer(cell, E, H).weight_hh.detach().split(H):
-        assert_close(gate @ gate.T, torch.eye(H))
-
-
-@pytest.mark.parametrize("cell", CELL_NAMES)
-def test_wrong_shapes_are_named(cell):
-    layer = RecurrentLayer(cell, E, H)
-    state = layer.initial_state(B)
-    with pytest.raises(ValueError, match="x_TBE"):
-        layer(torch.zeros(T, B, E + 1), state)
-    with pytest.raises(ValueError, match="state"):
-        layer(torch.zeros(T, B + 1, E), state)
-    with pytest.raises(ValueError, match="resets_TB"):
-        layer(torch.zeros(T, B, E), state, torch.zeros(T, B + 1, dtype=torch.bool))
