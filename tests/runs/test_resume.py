@@ -121,7 +121,7 @@ def test_a_version_1_checkpoint_gets_one_line_that_names_init(text, run):
     code, _, err = run("train", "--resume")
     assert code == 1 and len(err.splitlines()) == 1 and "--init" in err
     code, _, err = run("train", text, *SMALL, "--steps", 2)
-    assert code == 1 and len(err.splitlines()) == 1 and "--restart" in err
+    assert code == 1 and len(err.splitlines()) == 1 and "--init" in err
     assert run("train", text, *SMALL, "--steps", 2, "--restart")[0] == 0
 
 

@@ -52,7 +52,7 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing(
     disk = Disk(monkeypatch, full=range(5, 60))
     code, _, err = run("train", *settings)
     assert code == 0
-    for what, name in (("checkpoint", ".state"), ("model", ""), ("history", ".jsonl")):
+    for what, name in (("checkpoint", ".state"), ("model", "")):
         assert f"model.rnnlm{name} failed" in disk.log
         assert f"rnnlm: note: the {what} could be written again" in err
     assert err.count("warning: model.rnnlm: cannot be written (No space left") == 1
