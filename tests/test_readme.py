@@ -1,6 +1,7 @@
 """The README's commands, as they stand, in order (with a short --steps put in)."""
 
 import gzip
+import math
 import re
 import shlex
 from pathlib import Path
@@ -43,12 +44,15 @@ def test_every_command_works_as_it_stands(folder, run):
         assert bool(out) == wanted, command
 
 
-def test_the_python_example_runs(folder, run, capfd):
+def test_the_python_examples_run(folder, run, capfd):
     run("train", "corpus.txt", "--steps", "2")
-    (example,) = blocks("python")
-    exec(example, {})
-    printed = capfd.readouterr().out
-    assert len(printed) > 200
+    loading, training = blocks("python")
+    exec(loading, {})
+    assert len(capfd.readouterr().out) > 200
+    exec(training, {})
+    nats, perplexity = map(float, capfd.readouterr().out.split())
+    assert math.exp(nats) == pytest.approx(perplexity)
+    assert Path("python.rnnlm").exists()
 
 
 def test_no_figure_is_left_to_fill_in():

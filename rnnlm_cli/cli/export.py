@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def export(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The safetensors file to write.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Safetensors file to write.")],
     model: ModelOption = DEFAULT_MODEL,
 ) -> None:
     """Write a model's weights as plain safetensors with torch.nn's names.

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from rnnlm_cli.cli.options import with_default
 from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.run_files import (
     HISTORY,
@@ -26,16 +27,17 @@ def plot(
         metavar="RUN", help="Model files, or the histories (.jsonl) beside them.",
         show_default=False)],
     out: Annotated[Path | None, typer.Option(
-        "-o", "--out", help="The PNG to write.",
-        show_default="RUN.png for one run, runs.png for several")] = None,
+        "-o", "--out", help=with_default(
+            "PNG file to write.", "RUN.png for one run, runs.png for several"
+        ), show_default=False)] = None,
     by: Annotated[Literal["seconds", "steps", "tokens"], typer.Option(
-        help="What runs along the bottom.")] = "seconds",
+        help="Quantity on the horizontal axis.")] = "seconds",
 ) -> None:
     """Draw the losses of training runs in one plot.
 
     Thin: training loss. Bold: validation loss, with the minimum marked.
     """
-    from rnnlm_cli.plots.history_file import read_history
+    from rnnlm_cli.runs.history import read_history
     from rnnlm_cli.plots.losses import draw_losses
 
     once: dict[str, Path] = {}  # each history once, also if its model is named too
@@ -51,7 +53,7 @@ def plot(
         )
     histories = [read_history(path) for path in paths]
     draw_losses(dict(zip(find_shortest_names(paths), histories, strict=True)), out, by=by)
-    print(f"picture: {out}", file=sys.stderr)
+    print(f"plot: {out}", file=sys.stderr)
 
 
 def find_shortest_names(paths: Sequence[Path]) -> list[str]:

@@ -39,7 +39,7 @@ def test_plot_draws_each_run_once_under_the_shortest_name(run, folder, arguments
     }
     draw_losses(runs, folder / "expected.png", by=by)  # equal histories give equal bytes
     for _ in range(2):  # a plot may be drawn again
-        assert run("plot", *arguments) == (0, "", f"picture: {out}\n")
+        assert run("plot", *arguments) == (0, "", f"plot: {out}\n")
         assert (folder / out).read_bytes() == (folder / "expected.png").read_bytes()
 
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from rnnlm_cli.errors import FileError
-from rnnlm_cli.plots.history_file import read_history
+from rnnlm_cli.runs.history import read_history
 from tests.histories import make_history, write_history
 
 GOOD = {"step": 20, "seconds": 1.5, "tokens": 640, "loss": 2.5, "valid_nats": None}
