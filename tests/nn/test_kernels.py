@@ -95,10 +95,10 @@ def test_clipping_scales_the_whole_gradient_to_the_norm(either_way, in_float64, 
 
 def test_a_packed_product_equals_the_plain_one(either_way, monkeypatch):
     """The product is in float32, because MKL packs no other type."""
-    monkeypatch.setattr(matmul, "PACKED_FROM", 1)
+    monkeypatch.setattr(matmul, "MIN_PACKED_SIZE", 1)
     torch.manual_seed(5)
     x, weight, total = torch.randn(B, E), torch.randn(H, E), torch.randn(B, H)
-    product = matmul.Product(weight, batch_size=B, uses=100)
+    product = matmul.RepeatedMatmul(weight, batch_size=B, num_uses=100)
     assert_close(product(x), x @ weight.T)
     assert_close(product(x, out=torch.empty(B, H)), x @ weight.T)
     expected = total + x @ weight.T

@@ -176,6 +176,6 @@ def test_packed_products_equal_plain_ones(cell, monkeypatch):
     torch.set_default_dtype(torch.float32)
     layer, x = RecurrentLayer(cell, E, H), torch.randn(20, B, E)
     plain, _ = layer(x, layer.initial_state(B))
-    monkeypatch.setattr(products, "PACKED_FROM", 1)
+    monkeypatch.setattr(products, "MIN_PACKED_SIZE", 1)
     packed, _ = layer(x, layer.initial_state(B))
     assert_close(packed, plain)
