@@ -14,7 +14,7 @@ import typer
 from rnnlm_cli.cli.options import DeviceOption, ThreadsOption, open_model
 
 if TYPE_CHECKING:
-    from rnnlm_cli.bench.comparisons import Bench, Row
+    from rnnlm_cli.bench.comparisons import Bench, Comparison
     from rnnlm_cli.bench.timing import Timing
 
 SECONDS = 6.0  # a line
@@ -40,14 +40,17 @@ def bench(
     loaded = None if model is None else open_model(model, device=device, threads=threads)
 
     from rnnlm_cli.bench.comparisons import Bench
-    from rnnlm_cli.machine import prepare
+    from rnnlm_cli.machine import prepare_machine
 
-    where = prepare(device=device, threads=threads) if loaded is None else loaded.network.device
+    if loaded is None:
+        where = prepare_machine(device=device, threads=threads)
+    else:
+        where = loaded.network.device
     measure = Bench(where, seconds=QUICK_SECONDS if quick else SECONDS, small=quick)
     if loaded is None:
         rows = _all(measure)
     else:
-        rows = measure.model(loaded.network, dict(loaded.training))
+        rows = measure.compare_model(loaded.network, dict(loaded.training))
     if not json:
         print(_machine(), file=sys.stderr)
     lines = (json_format.dumps(_record(row)) for row in rows) if json else _table(rows)
@@ -55,10 +58,10 @@ def bench(
         print(line, flush=True)
 
 
-def _all(measure: Bench) -> Iterator[Row]:
-    yield from measure.layers()
-    yield from measure.generation()
-    yield from measure.output_layers()
+def _all(measure: Bench) -> Iterator[Comparison]:
+    yield from measure.compare_layers()
+    yield from measure.compare_generation()
+    yield from measure.compare_output_layers()
 
 
 def _machine() -> str:
@@ -72,7 +75,7 @@ def _machine() -> str:
     )
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: Comparison) -> dict[str, Any]:
     timings = {
         name: {"seconds": each.median, "spread_percent": each.spread}
         for name, each in row.timings.items()
@@ -80,7 +83,7 @@ def _record(row: Row) -> dict[str, Any]:
     return asdict(row) | {"timings": timings}
 
 
-def _table(rows: Iterator[Row]) -> Iterator[str]:
+def _table(rows: Iterator[Comparison]) -> Iterator[str]:
     """Lines under each other, with a heading wherever the columns change."""
     headed: list[str] = []
     for row in rows:
@@ -93,7 +96,7 @@ def _table(rows: Iterator[Row]) -> Iterator[str]:
         yield f"{row.what:<28}{row.shape:<24}" + "".join(f"{figure:>17}" for figure in figures)
 
 
-def _figure(row: Row, timing: Timing) -> str:
+def _figure(row: Comparison, timing: Timing) -> str:
     if "generation" in row.what:
         return f"{row.tokens / timing.median:,.0f}/s"
     return f"{1000 * timing.median:.2f} ms"

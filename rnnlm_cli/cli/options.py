@@ -34,6 +34,6 @@ CacheOption = Annotated[
 def open_model(path: Path, *, device: str | None, threads: int | None) -> LanguageModel:
     """Set the machine up and read the model. Raises: ModelFileError, ConfigError."""
     from rnnlm_cli.language_model import LanguageModel
-    from rnnlm_cli.machine import prepare
+    from rnnlm_cli.machine import prepare_machine
 
-    return LanguageModel.load(path, device=prepare(device=device, threads=threads))
+    return LanguageModel.load(path, device=prepare_machine(device=device, threads=threads))

@@ -49,7 +49,7 @@ class Stepper:
     @torch.inference_mode()
     def __init__(self, network: RecurrentNetwork, state: States) -> None:
         self._num_samples = len(state[0][0])
-        input_table_VE = network.input_table()
+        input_table_VE = network.compute_input_table()
         layers = network.recurrent_layers
         has_table = len(input_table_VE) * len(layers[0].bias_ih) <= MAX_TABLE_SIZE
         self._input_table_VE = None if has_table else input_table_VE

@@ -26,7 +26,7 @@ MAX_THREADS = 4096
 
 def resume(request: Request) -> int:
     """Go on with a run. Returns the exit code."""
-    from rnnlm_cli.machine import prepare
+    from rnnlm_cli.machine import prepare_machine
     from rnnlm_cli.runs.checkpoint import describe_checkpoint, load_checkpoint
     from rnnlm_cli.runs.progress import Progress
     from rnnlm_cli.runs.run import Run
@@ -42,8 +42,8 @@ def resume(request: Request) -> int:
         remove_leftovers(out)
         before = describe_checkpoint(path).get("environment")
         before = before if isinstance(before, dict) else {}
-        # Before any tensor is made: see `prepare`.
-        device = prepare(
+        # Before any tensor is made: see `prepare_machine`.
+        device = prepare_machine(
             device=request.device or _device_of(before),
             threads=request.threads or _threads_of(before),
         )

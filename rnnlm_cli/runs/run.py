@@ -12,7 +12,7 @@ from rnnlm_cli.config import SampleConfig
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.files.run_files import HISTORY, companion
 from rnnlm_cli.language_model import LanguageModel
-from rnnlm_cli.machine import environment
+from rnnlm_cli.machine import describe_environment
 from rnnlm_cli.model_file import Model
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.runs.checkpoint import Checkpoint, optimizer_tensors
@@ -55,7 +55,7 @@ class Run:
         checkpoint: Checkpoint | None = None, more: More | None = None,
     ) -> None:
         self.corpus, self.settings, self.progress = corpus, settings, progress
-        self.environment = environment(device)
+        self.environment = describe_environment(device)
         self.learner = make_learner(corpus, settings, device, initial, say=progress.say)
         rows = self.learner.rows
         sentences = settings.text.sentences

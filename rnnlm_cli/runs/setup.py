@@ -62,7 +62,7 @@ def make_learner(
         wanted = "sampled" if large else "full"
     classes = None if wanted == "full" else ClassSampler(
         torch.from_numpy(corpus.counts_V), train.num_sampled,
-        unknown=settings.model.unknown_trained,
+        unknown_trained=settings.model.unknown_trained,
     )
     return Learner(network, rows, classes, replace(train, batch_size=batch_size, bptt=bptt))
 

@@ -97,9 +97,9 @@ def _new_run(request: Request, text_config: TextConfig) -> tuple[Run, str]:
 
 def _prepared(request: Request) -> torch.device:
     """Set the machine up; doing it again changes nothing."""
-    from rnnlm_cli.machine import prepare
+    from rnnlm_cli.machine import prepare_machine
 
-    return prepare(device=request.device, threads=request.threads)
+    return prepare_machine(device=request.device, threads=request.threads)
 
 
 def _plan(request: Request, text_config: TextConfig) -> int:

@@ -44,7 +44,7 @@ def read_rows(
         window, counted_TB = evaluation_window(rows, begin, min(begin + window_size, length))
         inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
         with torch.inference_mode():
-            nats_TB, state = network.surprisal(inputs_TB, targets_TB, state, resets_TB)
+            nats_TB, state = network.compute_surprisal(inputs_TB, targets_TB, state, resets_TB)
         yield window.targets_TB.numpy(), nats_TB.double().cpu().numpy(), counted_TB
 
 

@@ -59,9 +59,9 @@ def train_step(learner: Learner, state: TrainState, rate: float) -> bool:
         draw = None if learner.classes is None else learner.classes.draw(
             make_generator(config.seed, "classes", number)
         )
-        loss, network_state = network.loss(
+        loss, network_state = network.compute_loss(
             inputs_TB, targets_TB, network_state, resets_TB,
-            dropout_generator=make_generator(config.seed, "dropout", number), draw=draw,
+            dropout_generator=make_generator(config.seed, "dropout", number), sample=draw,
         )
         (loss / config.accumulate).backward()
         network_state = tuple(tuple(part.detach() for part in layer) for layer in network_state)

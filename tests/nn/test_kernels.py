@@ -32,13 +32,8 @@ def test_the_list_of_kernels_is_complete():
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_recurrence_gradients_equal_torch(either_way, in_float64, cell):
-    if cell == "lstm":
-        oracle = torch.nn.LSTM(E, H)
-    elif cell == "gru":
-        oracle = torch.nn.GRU(E, H)
-    else:
-        oracle = torch.nn.RNN(E, H, nonlinearity=cell.removeprefix("elman_"))
+def test_recurrence_gradients_equal_torch(either_way, in_float64, make_torch_module, cell):
+    oracle = make_torch_module(cell, E, H)
     layer = RecurrentLayer(cell, E, H)
     for name, parameter in layer.named_parameters():
         parameter.data.copy_(getattr(oracle, f"{name}_l0"))
