@@ -1,5 +1,8 @@
 """The public replacements of PyTorch's private kernels: with and without them, equal results."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -29,6 +32,13 @@ def in_float64(float64):
 
 def test_the_list_of_kernels_is_complete():
     assert [name for name in vars(kernels) if name.isupper()] == KERNELS
+
+
+def test_no_other_file_names_a_private_kernel():
+    package_folder = Path(kernels.__file__).parents[1]
+    for path in sorted(package_folder.rglob("*.py")):
+        if path != Path(kernels.__file__):
+            assert not re.search(r"torch\._[a-z]|torch\.ops\.", path.read_text("utf-8")), path
 
 
 @pytest.mark.parametrize("cell", list(CELLS))
