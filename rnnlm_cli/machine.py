@@ -1,4 +1,4 @@
-"""Where the tensors live, and how the processor is set up."""
+"""The device, the number of threads, and the memory."""
 
 import ctypes
 import os
@@ -17,19 +17,24 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def prepare_machine(config: MachineConfig) -> torch.device:
-    """Set up threads and denormals, and return the device: by default CUDA, if there is one.
+    """Set the number of threads, flush denormals to zero, and choose the device.
 
-    To be called before any other tensor work: changing the number of threads later could change
-    how a sum is split, and with it the last bit of a result.
+    Call this before any other work on tensors. A later change of the number of threads could
+    change how a sum is split, and with it the last bit of a result.
 
-    Raises: ConfigError for a device that this machine does not have, naming those that it has.
+    Args:
+        config: without a device, CUDA if there is a CUDA device; without a number of threads,
+            OMP_NUM_THREADS or the number of cores.
+
+    Raises: ConfigError if this machine does not have the device; the message names the devices
+        that it has.
     """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     elif "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(physical_cores())
+        torch.set_num_threads(count_physical_cores())
     _keep_freed_memory()
-    torch.set_flush_denormal(True)  # states that fade to 1e-40 would slow a step many times over
+    torch.set_flush_denormal(True)  # hidden states near 1e-40 slow a step many times
     available = ["cpu"] + [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     device = config.device
     if device is None:
@@ -43,7 +48,7 @@ def prepare_machine(config: MachineConfig) -> torch.device:
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
-    """What it rests on that the same steps give the same bits."""
+    """Describe everything that the bitwise reproducibility of a run depends on."""
     on_cuda = device.type == "cuda"
     return {
         "torch": torch.__version__,
@@ -55,12 +60,14 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def physical_cores(processors_folder: Path = PROCESSORS_FOLDER) -> int:
-    """Cores this process may use, each counted once: a second thread on a core only waits for it.
+def count_physical_cores(processors_folder: Path = PROCESSORS_FOLDER) -> int:
+    """Count the cores that this process may use.
+
+    Two processors that share a core count once, because a second thread on a core gains nothing.
 
     Args:
-        processors_folder: where Linux tells which processors share a core; where nothing stands,
-            processors are counted.
+        processors_folder: the folder with Linux's list of the processors that share a core. If it
+            is missing, the processors are counted.
     """
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
@@ -76,21 +83,21 @@ def physical_cores(processors_folder: Path = PROCESSORS_FOLDER) -> int:
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc hand freed blocks out again instead of giving them back to the system.
+    """Make glibc keep freed blocks of memory, instead of returning them to the system.
 
-    Tensors of some megabytes come and go in every step; fetching them anew from the system each
-    time, page by page, takes up to a quarter of it.
+    Every training step allocates and frees tensors of some megabytes. Without this, the system
+    provides that memory anew each time, page by page, which takes up to a quarter of a step.
     """
     if sys.platform != "linux":
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc has one
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # only glibc has it
     if mallopt is not None:
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             mallopt(option, 1 << 30)
 
 
 def total_memory(device: torch.device) -> int | None:
-    """The memory of a device in bytes; None where the system does not say."""
+    """Return the memory of a device in bytes, or None if the system does not say."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     if not hasattr(os, "sysconf"):

@@ -1,10 +1,11 @@
-"""How the processor is set up."""
+"""The choice of the device, and the number of cores."""
 
 import os
 
 import pytest
+import torch
 
-from rnnlm_cli.machine import physical_cores
+from rnnlm_cli.machine import count_physical_cores, prepare_machine
 
 
 @pytest.mark.parametrize(("siblings", "cores"), [
@@ -17,4 +18,11 @@ def test_processors_that_share_a_core_count_once(tmp_path, monkeypatch, siblings
         folder = tmp_path / f"cpu{index}/topology"
         folder.mkdir(parents=True)
         (folder / "thread_siblings_list").write_text(f"{shared}\n")
-    assert physical_cores(tmp_path) == cores
+    assert count_physical_cores(tmp_path) == cores
+
+
+def test_the_device_is_the_first_cuda_device_if_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert prepare_machine(device=None, threads=None) == torch.device("cuda:0")
+    assert prepare_machine(device="cuda:1", threads=None) == torch.device("cuda:1")
+    assert prepare_machine(device="cpu", threads=None) == torch.device("cpu")

@@ -1,1 +1,1 @@
-"""What is written by hand beside torch.nn and beside the bare matrix products."""
+"""The hand-written code compared with torch.nn and with the bare matrix products."""

@@ -1,4 +1,4 @@
-"""Runs timed in turns: what is compared meets the same machine."""
+"""Interleaved timing, so that all candidates see the same load of the machine."""
 
 import statistics
 import time
@@ -15,31 +15,35 @@ Run = Callable[[], Any]
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one run, and how far the middle half of the runs lie apart, in percent."""
+    """The median seconds of a run, and the interquartile range in percent of the median."""
 
     median: float
     spread: float
 
 
 def compare(runs: Mapping[str, Run], device: torch.device, *, seconds: float) -> dict[str, Timing]:
-    """Run all in turns, after one turn to warm up, for about so many seconds.
+    """Time the runs in turns, after one turn to warm up.
 
-    Returns: the median of each, with the interquartile range, in percent of it, as its spread.
+    Args:
+        runs: the candidates, by name.
+        seconds: the approximate total time. At least MIN_TURNS turns are taken.
+
+    Returns: the timing of each candidate.
     """
     durations: dict[str, list[float]] = {name: [] for name in runs}
     started = time.perf_counter()
     for turn in range(MAX_TURNS + 1):
         for name, run in runs.items():
-            duration = seconds_of(run, device)
+            duration = measure_seconds(run, device)
             if turn:
                 durations[name].append(duration)
         if turn >= MIN_TURNS and time.perf_counter() - started > seconds:
             break
-    return {name: _timing(each) for name, each in durations.items()}
+    return {name: _summarise(each) for name, each in durations.items()}
 
 
-def seconds_of(run: Run, device: torch.device) -> float:
-    """How long one run takes; on CUDA between two events."""
+def measure_seconds(run: Run, device: torch.device) -> float:
+    """Return the seconds of one run; on CUDA, measured between two events."""
     if device.type == "cuda":
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         first.record()
@@ -52,7 +56,8 @@ def seconds_of(run: Run, device: torch.device) -> float:
     return time.perf_counter() - before
 
 
-def _timing(durations: list[float]) -> Timing:
+def _summarise(durations: list[float]) -> Timing:
+    """Return the median and the spread of some durations."""
     median = statistics.median(durations)
     first, _, third = statistics.quantiles(durations, n=4)
     return Timing(median, 100 * (third - first) / median)

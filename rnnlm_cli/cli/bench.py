@@ -15,7 +15,7 @@ from rnnlm_cli.cli.options import open_model, options_from
 from rnnlm_cli.config import MachineConfig
 
 if TYPE_CHECKING:
-    from rnnlm_cli.bench.comparisons import Bench, Row
+    from rnnlm_cli.bench.comparisons import Bench, Comparison
     from rnnlm_cli.bench.timing import Timing
 
 SECONDS = 6.0  # for each line
@@ -48,7 +48,7 @@ def bench(
 
     device = prepare_machine(machine) if loaded is None else loaded.network.device
     measure = Bench(device, seconds=QUICK_SECONDS if quick else SECONDS, small=quick)
-    rows = _measure_all(measure) if loaded is None else measure.model(
+    rows = _measure_all(measure) if loaded is None else measure.compare_model(
         loaded.network, dict(loaded.training)
     )
     if not json:
@@ -58,10 +58,10 @@ def bench(
         print(line, flush=True)
 
 
-def _measure_all(measure: Bench) -> Iterator[Row]:
-    yield from measure.layers()
-    yield from measure.generation()
-    yield from measure.output_layers()
+def _measure_all(measure: Bench) -> Iterator[Comparison]:
+    yield from measure.compare_layers()
+    yield from measure.compare_generation()
+    yield from measure.compare_output_layers()
 
 
 def _describe_machine() -> str:
@@ -75,7 +75,7 @@ def _describe_machine() -> str:
     )
 
 
-def _to_dict(row: Row) -> dict[str, Any]:
+def _to_dict(row: Comparison) -> dict[str, Any]:
     timings = {
         name: {"seconds": each.median, "spread_percent": each.spread}
         for name, each in row.timings.items()
@@ -83,7 +83,7 @@ def _to_dict(row: Row) -> dict[str, Any]:
     return asdict(row) | {"timings": timings}
 
 
-def _format_table(rows: Iterator[Row]) -> Iterator[str]:
+def _format_table(rows: Iterator[Comparison]) -> Iterator[str]:
     """Yield the lines of a table, with a heading whenever the columns change."""
     headed: list[str] = []
     for row in rows:
@@ -98,7 +98,7 @@ def _format_table(rows: Iterator[Row]) -> Iterator[str]:
         yield f"{row.what:<28}{row.shape:<24}" + "".join(f"{figure:>17}" for figure in figures)
 
 
-def _format_timing(row: Row, timing: Timing) -> str:
+def _format_timing(row: Comparison, timing: Timing) -> str:
     if "generation" in row.what:
         return f"{row.tokens / timing.median:,.0f}/s"
     return f"{1000 * timing.median:.2f} ms"

@@ -37,8 +37,8 @@ def plot(
 
     Thin: training loss. Bold: validation loss, with the minimum marked.
     """
-    from rnnlm_cli.runs.history import read_history
     from rnnlm_cli.plots.losses import draw_losses
+    from rnnlm_cli.runs.history import read_history
 
     once: dict[str, Path] = {}  # each history once, also if its model is named too
     for run in runs:

@@ -1,4 +1,4 @@
-"""Tensors: cells, recurrence, model. Knows no text."""
+"""Tensors: cells, recurrence, network. Knows no text."""
 
 from rnnlm_cli.nn.layer import RecurrentLayer
 

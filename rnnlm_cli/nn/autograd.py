@@ -1,4 +1,4 @@
-"""What every backward pass that is written by hand has in common."""
+"""Decorators for the methods of a torch.autograd.Function that is written by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,10 @@ from torch.autograd.function import once_differentiable
 
 
 def forward(function: Callable[..., Any]) -> Any:
-    """The forward pass of a torch.autograd.Function; under CUDA's autocast it stays in float32."""
+    """Mark the forward pass. Under CUDA's autocast it stays in float32."""
     return staticmethod(custom_fwd(function, device_type="cuda", cast_inputs=torch.float32))
 
 
 def backward(function: Callable[..., Any]) -> Any:
-    """Its backward pass, which cannot itself be differentiated."""
+    """Mark the backward pass. It cannot be differentiated itself."""
     return staticmethod(once_differentiable(custom_bwd(function, device_type="cuda")))

@@ -1,4 +1,4 @@
-"""The recurrent cells, written by hand: the equations of ONE step, and how they begin.
+"""The recurrent cells, written by hand: the equations of ONE step, and the initial weights.
 
 Legend: T time, B batch, E input size, H hidden size, G = (number of gates) * H.
 Parameters carry torch.nn's names, shapes and gate order, so weights can be exchanged with it.
@@ -17,7 +17,7 @@ from rnnlm_cli.config import CellName
 State = tuple[Tensor, ...]
 
 
-def elman_tanh_step(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tensor) -> State:
+def step_elman_tanh(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tensor) -> State:
     """One step of the simple recurrent network (Elman 1990), G = H.
 
         h' = tanh(W_i x + b_i + W_h h + b_h)
@@ -31,13 +31,16 @@ def elman_tanh_step(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh
     return (torch.tanh(gates_x_BG + linear(h_BH, weight_hh, bias_hh)),)
 
 
-def elman_relu_step(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tensor) -> State:
-    """The same with a rectifier (Le et al. 2015): h' = max(0, W_i x + b_i + W_h h + b_h)."""
+def step_elman_relu(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tensor) -> State:
+    """One step of the recurrent network with rectified linear units (Le et al. 2015), G = H.
+
+        h' = max(0, W_i x + b_i + W_h h + b_h)
+    """
     (h_BH,) = state
     return (torch.relu(gates_x_BG + linear(h_BH, weight_hh, bias_hh)),)
 
 
-def gru_step(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tensor) -> State:
+def step_gru(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tensor) -> State:
     """One step of the gated recurrent unit (Cho et al. 2014; the variant of torch.nn.GRUCell).
 
         r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
@@ -60,7 +63,7 @@ def gru_step(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tenso
     return ((1 - z_BH) * n_BH + z_BH * h_BH,)
 
 
-def lstm_step(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tensor) -> State:
+def step_lstm(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tensor) -> State:
     """One step of long short-term memory (Hochreiter & Schmidhuber 1997; forget gate: Gers 2000).
 
         i  = sigmoid(W_ii x + b_ii + W_hi h + b_hi)
@@ -84,19 +87,38 @@ def lstm_step(gates_x_BG: Tensor, state: State, weight_hh: Tensor, bias_hh: Tens
 
 @dataclass(frozen=True)
 class Cell:
-    """What the rest of the room needs to know of a cell."""
+    """The facts about a cell that layers need.
+
+    num_summed_gates: in these first gates W_i x + b_i and W_h h + b_h are only summed, so b_h can
+        be added outside the recurrence. In the GRU's third gate, r multiplies W_h h + b_h.
+    """
 
     num_gates: int
+    num_summed_gates: int
     num_states: int
     step: Callable[[Tensor, State, Tensor, Tensor], State]
 
 
 CELLS: dict[CellName, Cell] = {
-    "elman_tanh": Cell(1, 1, elman_tanh_step),
-    "elman_relu": Cell(1, 1, elman_relu_step),
-    "gru": Cell(3, 1, gru_step),
-    "lstm": Cell(4, 2, lstm_step),
+    "elman_tanh": Cell(1, 1, 1, step_elman_tanh),
+    "elman_relu": Cell(1, 1, 1, step_elman_relu),
+    "gru": Cell(3, 2, 1, step_gru),
+    "lstm": Cell(4, 4, 2, step_lstm),
 }
+
+
+def split_gates(name: CellName, gates_size: int) -> list[int]:
+    """Return the sizes of the two parts of G: the summed gates, and the others if there are any."""
+    cell = CELLS[name]
+    summed_size = gates_size // cell.num_gates * cell.num_summed_gates
+    return [size for size in (summed_size, gates_size - summed_size) if size]
+
+
+def select_outer_bias(name: CellName, bias_hh: Tensor) -> Tensor:
+    """Return the part of b_h that can be added outside the recurrence; the rest is 0."""
+    outer_bias = bias_hh.clone()
+    outer_bias[split_gates(name, len(bias_hh))[0] :] = 0
+    return outer_bias
 
 
 @torch.no_grad()
@@ -108,11 +130,11 @@ def initialise(
     bias_hh: Tensor,
     generator: torch.Generator | None,
 ) -> None:
-    """Draw the first weights of a cell, in place.
+    """Draw the initial weights of a cell, in place.
 
-    Recurrent matrices are orthogonal gate by gate (Saxe et al. 2014), the identity for ReLU
-    (Le et al. 2015); input matrices uniform with variance 1/E; biases zero, but the LSTM's
-    forget gate opens at 1 (Gers et al. 2000; Jozefowicz et al. 2015).
+    The recurrent matrix of each gate is orthogonal (Saxe et al. 2014), and the identity for ReLU
+    (Le et al. 2015). Input matrices are uniform with variance 1/E. Biases are zero, except that of
+    the LSTM's forget gate, which is 1 (Gers et al. 2000; Jozefowicz et al. 2015).
     """
     hidden_size, input_size = weight_hh.shape[1], weight_ih.shape[1]
     bound = math.sqrt(3 / input_size)

@@ -1,4 +1,4 @@
-"""Private kernels of PyTorch. Each has a public replacement that serves where it is missing.
+"""Private kernels of PyTorch. Each has a public replacement that is used if it is missing.
 
 A release of PyTorch may change or remove a private kernel. So this is the only file that names
 them. Each kernel is a module constant, and the constant is None on a PyTorch that lacks the
@@ -62,7 +62,7 @@ def apply_tanh_derivative(grad_MH: Tensor, y_MH: Tensor, *, out: Tensor) -> Tens
 
 
 def apply_relu_derivative(grad_MH: Tensor, y_MH: Tensor, *, out: Tensor) -> Tensor:
-    """Compute grad where y > 0, else 0, into `out`; y is the output of the ReLU."""
+    """Compute grad * (y > 0) into `out`, which may be one of the inputs; y is the ReLU."""
     if THRESHOLD_BACKWARD is None:
         return out.copy_(grad_MH.masked_fill(y_MH <= 0, 0))
     THRESHOLD_BACKWARD(grad_MH, y_MH, 0, grad_input=out)
@@ -70,7 +70,7 @@ def apply_relu_derivative(grad_MH: Tensor, y_MH: Tensor, *, out: Tensor) -> Tens
 
 
 def pack_weight(weight_NK: Tensor, batch_size: int) -> Tensor | None:
-    """Pack a contiguous matrix for `multiply_packed`; None where MKL's products are missing."""
+    """Pack a contiguous matrix for `multiply_packed`; None if MKL's products are missing."""
     if MKL_PACK is None or MKL_LINEAR is None:
         return None
     packed: Tensor = MKL_PACK(weight_NK, batch_size)

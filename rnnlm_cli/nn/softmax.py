@@ -1,8 +1,8 @@
-"""The output layer: o = softmax(V s), its surprisal, and training on a part of the classes.
+"""The output layer: o = softmax(V s), its surprisal, and training on a sample of the classes.
 
-T x B x V logits never stand in memory at once: all works through slabs of positions. In training
-the gradients are made slab by slab on the way forward, while the logits are still in the cache;
-the way back only scales them.
+The (T, B, V) logits are never materialised: positions are processed in blocks. In training, the
+forward pass also computes the gradients, block by block, while the logits are still in the cache.
+The backward pass only scales them.
 
 Legend: M positions (T * B), V vocabulary size, H hidden size, S sampled classes, D distinct
 targets.
@@ -18,53 +18,63 @@ from torch import Tensor
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn import autograd as by_hand
 
-BLOCK_LOGITS = 1 << 20  # numbers: 4 MiB of float32
-MIN_BLOCK_POSITIONS = 256  # of a block in training; fewer cost more
+BLOCK_LOGITS = 1 << 20  # elements: 4 MiB of float32
+MIN_BLOCK_POSITIONS = 256  # in training; smaller blocks are slower
 
 
-def _slabs(num_positions: int, num_classes: int, least: int) -> Iterator[slice]:
-    size = max(BLOCK_LOGITS // num_classes, least)
+def _split_positions(num_positions: int, num_classes: int, min_size: int) -> Iterator[slice]:
+    """Split the positions into blocks with at most BLOCK_LOGITS logits, or of the minimum size."""
+    size = max(BLOCK_LOGITS // num_classes, min_size)
     return (slice(begin, begin + size) for begin in range(0, num_positions, size))
 
 
-def logits_of(y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, *, unknown: bool) -> Tensor:
-    """V s + b; without `unknown` that class has no probability."""
+def compute_logits(
+    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, *, unknown_trained: bool
+) -> Tensor:
+    """Return V s + b.
+
+    Args:
+        unknown_trained: if false, <unk> has no probability: its logit is minus infinity.
+    """
     logits_MV = torch.nn.functional.linear(y_MH, weight_VH, bias_V)
-    if not unknown:
+    if not unknown_trained:
         logits_MV[..., UNKNOWN_ID] = -math.inf
     return logits_MV
 
 
-def surprisal(
-    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, *, unknown: bool
+def compute_surprisal(
+    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, *, unknown_trained: bool
 ) -> Tensor:
-    """-ln p of every target under the full softmax, (M,), in nats."""
+    """Return -ln p of every target under the full softmax, (M,), in nats."""
     nats_M = y_MH.new_empty(len(y_MH))
-    for slab in _slabs(len(y_MH), len(weight_VH), 1):
-        logits = logits_of(y_MH[slab], weight_VH, bias_V, unknown=unknown)
-        nats_M[slab] = torch.nn.functional.cross_entropy(
-            logits, targets_M[slab], reduction="none"
+    for block in _split_positions(len(y_MH), len(weight_VH), 1):
+        logits = compute_logits(y_MH[block], weight_VH, bias_V, unknown_trained=unknown_trained)
+        nats_M[block] = torch.nn.functional.cross_entropy(
+            logits, targets_M[block], reduction="none"
         )
     return nats_M
 
 
 class _FullLoss(torch.autograd.Function):
-    """Mean surprisal; d logits = softmax - one-hot."""
+    """The mean surprisal. The gradient of the logits is softmax - one-hot."""
 
     @by_hand.forward
     def forward(
-        ctx: Any, y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, unknown: bool
+        ctx: Any, y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor,
+        unknown_trained: bool,
     ) -> Tensor:
         dy_MH, dweight_VH, dbias_V = (torch.zeros_like(t) for t in (y_MH, weight_VH, bias_V))
         nats = y_MH.new_zeros(())
-        for slab in _slabs(len(y_MH), len(weight_VH), MIN_BLOCK_POSITIONS):
-            logits = logits_of(y_MH[slab], weight_VH, bias_V, unknown=unknown)
-            log_p, target_M1 = torch.log_softmax(logits, dim=1), targets_M[slab, None]
+        for block in _split_positions(len(y_MH), len(weight_VH), MIN_BLOCK_POSITIONS):
+            logits = compute_logits(
+                y_MH[block], weight_VH, bias_V, unknown_trained=unknown_trained
+            )
+            log_p, target_M1 = torch.log_softmax(logits, dim=1), targets_M[block, None]
             nats -= log_p.gather(1, target_M1).sum()
             grad = log_p.exp_()
             grad.scatter_add_(1, target_M1, grad.new_full(target_M1.shape, -1))
-            torch.mm(grad, weight_VH, out=dy_MH[slab])
-            dweight_VH.addmm_(grad.t(), y_MH[slab])
+            torch.mm(grad, weight_VH, out=dy_MH[block])
+            dweight_VH.addmm_(grad.t(), y_MH[block])
             dbias_V += grad.sum(0)
         ctx.save_for_backward(dy_MH, dweight_VH, dbias_V)
         return nats / len(y_MH)
@@ -76,57 +86,63 @@ class _FullLoss(torch.autograd.Function):
         return dy_MH * scale, dweight_VH * scale, dbias_V * scale, None, None
 
 
-def full_loss(
-    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, *, unknown: bool = True
+def compute_full_loss(
+    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, *,
+    unknown_trained: bool = True,
 ) -> Tensor:
-    """Mean -ln p of the targets, in nats, differentiable."""
+    """Return the mean -ln p of the targets under the full softmax, in nats, differentiable."""
     loss: Tensor = _FullLoss.apply(  # type: ignore[no-untyped-call]
-        y_MH, weight_VH, bias_V, targets_M, unknown
+        y_MH, weight_VH, bias_V, targets_M, unknown_trained
     )
     return loss
 
 
-class Draw(NamedTuple):
-    """Classes drawn for one window: their ids, in order, and ln of the chance of each."""
+class ClassSample(NamedTuple):
+    """The classes drawn for one window: their ids, ascending, and ln of each one's probability.
+
+    The probability is that of being in the sample.
+    """
 
     ids_S: Tensor
-    log_chance_S: Tensor
+    log_probability_S: Tensor
 
 
 class ClassSampler:
-    """Draws classes without replacement, class c with chance min(1, k * count_c ^ 0.75).
+    """Draws classes without replacement, class c with probability min(1, k * count_c ^ 0.75).
 
-    k makes the expected number the one asked for. The most frequent classes have chance 1 and are
-    in every draw, so the estimate of the softmax's sum varies only by the rare ones. Drawn
-    systematically (Madow 1949): at u, u + 1, u + 2, ... along the sum of the chances, with one
-    random u.
+    k is such that the probabilities sum to the number of samples. The most frequent classes have
+    probability 1 and are in every sample, so the estimate of the softmax's sum varies only with
+    the rare ones. The drawing is systematic (Madow 1949): it takes the points u, u + 1, u + 2 and
+    so on along the cumulative sum of the probabilities, with one random u.
 
     Args:
-        counts_V: how often each class occurs in training.
-        num_samples: how many to draw; with V or more, all classes are drawn.
-        unknown: whether the unknown token may be drawn.
+        counts_V: the number of occurrences of each class in training.
+        num_samples: the number of classes to draw; with V or more, all classes are drawn.
+        unknown_trained: if false, the unknown token is never drawn.
     """
 
-    def __init__(self, counts_V: Tensor, num_samples: int, *, unknown: bool = True) -> None:
+    def __init__(
+        self, counts_V: Tensor, num_samples: int, *, unknown_trained: bool = True
+    ) -> None:
         weights_V = counts_V.double().clamp(min=1) ** 0.75
-        if not unknown:
+        if not unknown_trained:
             weights_V[UNKNOWN_ID] = 0
-        self._chances_V = _chances(weights_V, num_samples)
-        self._sums_V = self._chances_V.cumsum(0)
+        self._probabilities_V = _compute_probabilities(weights_V, num_samples)
+        self._sums_V = self._probabilities_V.cumsum(0)
         self._num_drawn = round(self._sums_V[-1].item())
 
-    def draw(self, generator: torch.Generator) -> Draw:
-        """The classes for one window."""
+    def draw(self, generator: torch.Generator) -> ClassSample:
+        """Draw the classes for one window."""
         start = torch.rand((), generator=generator, dtype=torch.float64)
         points_S = torch.arange(self._num_drawn, dtype=torch.float64) + start
-        # Rounding may lay the last point beyond the last class.
+        # Rounding may place the last point beyond the last class.
         points_S = points_S.clamp(max=self._sums_V[-1].item() * (1 - 1e-12))
         ids_S = torch.searchsorted(self._sums_V, points_S, right=True)
-        return Draw(ids_S, self._chances_V[ids_S].log().float())
+        return ClassSample(ids_S, self._probabilities_V[ids_S].log().float())
 
 
-def _chances(weights_V: Tensor, num_samples: int) -> Tensor:
-    """min(1, k * weight), with the k that makes them sum to `num_samples`."""
+def _compute_probabilities(weights_V: Tensor, num_samples: int) -> Tensor:
+    """Return min(1, k * weight), with the k for which they sum to `num_samples`."""
     possible = weights_V > 0
     certain = torch.zeros_like(possible)
     while True:
@@ -142,35 +158,38 @@ def _chances(weights_V: Tensor, num_samples: int) -> Tensor:
 
 
 class _SampledLoss(torch.autograd.Function):
-    """The same over each position's target and the drawn classes, weighed by 1 / chance."""
+    """The mean surprisal, where the softmax sums over each position's target and the sample.
+
+    The term of a sampled class is divided by the probability of the class.
+    """
 
     @by_hand.forward
     def forward(
         ctx: Any, y_MH: Tensor, weight_SH: Tensor, bias_S: Tensor, weight_DH: Tensor,
-        bias_D: Tensor, draw: Draw, targets_M: Tensor, where_M: Tensor,
+        bias_D: Tensor, sample: ClassSample, targets_M: Tensor, index_M: Tensor,
     ) -> Tensor:
         num_samples = len(weight_SH)
         dy_MH, dweight_SH, dbias_S = (torch.zeros_like(t) for t in (y_MH, weight_SH, bias_S))
         dweight_DH, dbias_D = torch.zeros_like(weight_DH), torch.zeros_like(bias_D)
         nats = y_MH.new_zeros(())
-        offset_S = bias_S - draw.log_chance_S.to(bias_S)
-        for slab in _slabs(len(y_MH), num_samples + 1, MIN_BLOCK_POSITIONS):
-            y, where = y_MH[slab], where_M[slab]
-            weight_of_target = weight_DH[where]
-            logits = y.new_empty(len(y), num_samples + 1)  # the target's own stands last
+        offset_S = bias_S - sample.log_probability_S.to(bias_S)
+        for block in _split_positions(len(y_MH), num_samples + 1, MIN_BLOCK_POSITIONS):
+            y, index = y_MH[block], index_M[block]
+            weight_of_target = weight_DH[index]
+            logits = y.new_empty(len(y), num_samples + 1)  # the target's logit is the last one
             torch.addmm(offset_S, y, weight_SH.t(), out=logits[:, :-1])
-            _mask_targets(logits, draw.ids_S, targets_M[slab])
-            logits[:, -1] = (y * weight_of_target).sum(1) + bias_D[where]
+            _mask_targets(logits, sample.ids_S, targets_M[block])
+            logits[:, -1] = (y * weight_of_target).sum(1) + bias_D[index]
             log_p = torch.log_softmax(logits, dim=1)
             nats -= log_p[:, -1].sum()
             grad = log_p.exp_()
             grad_S, grad_target = grad[:, :-1], grad[:, -1:].sub_(1)
-            torch.mm(grad_S, weight_SH, out=dy_MH[slab])
-            dy_MH[slab].addcmul_(grad_target, weight_of_target)
+            torch.mm(grad_S, weight_SH, out=dy_MH[block])
+            dy_MH[block].addcmul_(grad_target, weight_of_target)
             dweight_SH.addmm_(grad_S.t(), y)
             dbias_S += grad_S.sum(0)
-            dweight_DH.index_add_(0, where, grad_target * y)
-            dbias_D.index_add_(0, where, grad_target[:, 0])
+            dweight_DH.index_add_(0, index, grad_target * y)
+            dbias_D.index_add_(0, index, grad_target[:, 0])
         ctx.save_for_backward(dy_MH, dweight_SH, dbias_S, dweight_DH, dbias_D)
         return nats / len(y_MH)
 
@@ -181,30 +200,31 @@ class _SampledLoss(torch.autograd.Function):
 
 
 def _mask_targets(logits_MS1: Tensor, ids_S: Tensor, targets_M: Tensor) -> None:
-    """Where a position's target was drawn as well, it must not count twice."""
+    """Remove each position's target from its sample, if it was drawn, so that it counts once."""
     at_M = torch.searchsorted(ids_S, targets_M).clamp(max=len(ids_S) - 1)
     (hits,) = (ids_S[at_M] == targets_M).nonzero(as_tuple=True)
     logits_MS1[hits, at_M[hits]] = -math.inf
 
 
-def sampled_loss(
-    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, draw: Draw
+def compute_sampled_loss(
+    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, sample: ClassSample
 ) -> Tensor:
-    """An estimate of `full_loss` over a part of the classes (Bengio & Senecal 2008).
+    """Estimate `compute_full_loss` from a sample of the classes (Bengio & Senecal 2008).
 
-    The softmax's sum is each position's target plus the drawn classes, each divided by its chance
-    (Horvitz & Thompson 1952), which makes the sum unbiased and the loss biased by an amount that
-    falls as more are drawn; with all of them it is the full one.
+    The sum of the softmax is estimated by the term of each position's target plus those of the
+    sampled classes, each divided by its probability (Horvitz & Thompson 1952). The sum is
+    unbiased. The loss is biased, and the bias falls as the sample grows. With all classes in the
+    sample, the loss is the full one.
 
-    Note: the gradient of the weights is sparse: only rows used have one.
+    Note: the gradient of the weights is sparse: only the rows that are used have one.
     """
-    distinct_D, where_M = torch.unique(targets_M, return_inverse=True)
+    distinct_D, index_M = torch.unique(targets_M, return_inverse=True)
 
-    def rows(ids: Tensor) -> Tensor:
+    def select_rows(ids: Tensor) -> Tensor:
         return torch.nn.functional.embedding(ids, weight_VH, sparse=True)
 
     loss: Tensor = _SampledLoss.apply(  # type: ignore[no-untyped-call]
-        y_MH, rows(draw.ids_S), bias_V[draw.ids_S], rows(distinct_D), bias_V[distinct_D],
-        draw, targets_M, where_M,
+        y_MH, select_rows(sample.ids_S), bias_V[sample.ids_S], select_rows(distinct_D),
+        bias_V[distinct_D], sample, targets_M, index_M,
     )
     return loss

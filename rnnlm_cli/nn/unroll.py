@@ -15,8 +15,9 @@ from torch import Tensor
 
 from rnnlm_cli.config import CellName
 from rnnlm_cli.nn import autograd as by_hand
-from rnnlm_cli.nn.cells import State
-from rnnlm_cli.nn.recurrence import RECURRENCES, Resets
+from rnnlm_cli.nn.cells import State, select_outer_bias, split_gates
+from rnnlm_cli.nn.recurrence import RECURRENCES
+from rnnlm_cli.nn.resets import Resets
 
 
 class _Projection(torch.autograd.Function):
@@ -26,10 +27,11 @@ class _Projection(torch.autograd.Function):
     def forward(
         ctx: Any, cell: CellName, x: Tensor, weight_ih: Tensor, bias_ih: Tensor, bias_hh: Tensor
     ) -> Tensor:
-        recurrence = RECURRENCES[cell]
-        bias_G = bias_ih + recurrence.select_outer_bias(bias_hh)
+        bias_G = bias_ih + select_outer_bias(cell, bias_hh)
         gates_MG = torch.addmm(bias_G, x.flatten(0, -2), weight_ih.t())
-        ctx.block_sizes = recurrence.split_gates_size(len(bias_G))
+        # The GRU's gradient is multiplied in two blocks. One block would round the sums
+        # differently, and training would not repeat the results of earlier versions bit for bit.
+        ctx.block_sizes = split_gates(cell, len(bias_G))
         ctx.save_for_backward(x, weight_ih)
         return gates_MG.view(*x.shape[:-1], -1)
 
@@ -65,8 +67,10 @@ class _Window(torch.autograd.Function):
     def backward(ctx: Any, dy_TBH: Tensor, *dstate: Tensor) -> tuple[Tensor | None, ...]:
         weight_hh, resets_TB, *saved = ctx.saved_tensors
         _, gates_wanted, weight_wanted, bias_wanted, *_ = ctx.needs_input_grad
-        resets, recurrence = Resets(resets_TB), RECURRENCES[ctx.cell]
-        gradients = recurrence.backward(tuple(saved), weight_hh, resets, dy_TBH, dstate)
+        resets = Resets(resets_TB)
+        gradients = RECURRENCES[ctx.cell].backward(
+            tuple(saved), weight_hh, resets, dy_TBH, dstate
+        )
         dweight_hh = dbias_hh = None
         if weight_wanted:
             dweight_hh = resets.compute_weight_gradient(
@@ -74,7 +78,7 @@ class _Window(torch.autograd.Function):
             )
         if bias_wanted:
             dbias_hh = _sum_rows(gradients.grad_h_TBG.flatten(0, 1))
-        dgates_TBG = recurrence.join_gates_gradient(gradients) if gates_wanted else None
+        dgates_TBG = gradients.join_gates_gradient() if gates_wanted else None
         return None, dgates_TBG, dweight_hh, dbias_hh, None, *gradients.grad_state
 
 

@@ -38,7 +38,7 @@ def read_rows(
     for window, counted_TB in read_windows(rows, window_size):
         inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
         with torch.inference_mode():
-            nats_TB, state = network.surprisal(inputs_TB, targets_TB, state, resets_TB)
+            nats_TB, state = network.compute_surprisal(inputs_TB, targets_TB, state, resets_TB)
         yield window.targets_TB.numpy(), nats_TB.double().cpu().numpy(), counted_TB
 
 

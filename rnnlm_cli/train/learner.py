@@ -83,7 +83,8 @@ def make_learner(
     classes = None
     if _uses_sampled_softmax(config, model, device):
         classes = ClassSampler(
-            torch.from_numpy(corpus.counts_V), config.num_sampled, unknown=model.unknown_trained
+            torch.from_numpy(corpus.counts_V), config.num_sampled,
+            unknown_trained=model.unknown_trained,
         )
     config = replace(config, batch_size=batch_size, bptt=bptt)
     optimizers = make_optimizers(network, config, sparse=classes is not None)

@@ -26,12 +26,12 @@ def train_step(learner: Learner, state: TrainState, lr: float, clip: float | Non
     for number in range(state.step * config.accumulate, (state.step + 1) * config.accumulate):
         window, state.position = learner.rows.window(state.position, number)
         inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
-        draw = None if learner.classes is None else learner.classes.draw(
+        sample = None if learner.classes is None else learner.classes.draw(
             make_generator(config.seed, "classes", number)
         )
-        loss, network_state = network.loss(
+        loss, network_state = network.compute_loss(
             inputs_TB, targets_TB, network_state, resets_TB,
-            dropout_generator=make_generator(config.seed, "dropout", number), draw=draw,
+            dropout_generator=make_generator(config.seed, "dropout", number), sample=sample,
         )
         (loss / config.accumulate).backward()
         network_state = tuple(tuple(part.detach() for part in layer) for layer in network_state)

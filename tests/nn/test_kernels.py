@@ -1,5 +1,8 @@
 """The public replacements of PyTorch's private kernels: with and without them, equal results."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -31,14 +34,16 @@ def test_the_list_of_kernels_is_complete():
     assert [name for name in vars(kernels) if name.isupper()] == KERNELS
 
 
+def test_no_other_file_names_a_private_kernel():
+    package_folder = Path(kernels.__file__).parents[1]
+    for path in sorted(package_folder.rglob("*.py")):
+        if path != Path(kernels.__file__):
+            assert not re.search(r"torch\._[a-z]|torch\.ops\.", path.read_text("utf-8")), path
+
+
 @pytest.mark.parametrize("cell", list(CELLS))
-def test_recurrence_gradients_equal_torch(either_way, in_float64, cell):
-    if cell == "lstm":
-        oracle = torch.nn.LSTM(E, H)
-    elif cell == "gru":
-        oracle = torch.nn.GRU(E, H)
-    else:
-        oracle = torch.nn.RNN(E, H, nonlinearity=cell.removeprefix("elman_"))
+def test_recurrence_gradients_equal_torch(either_way, in_float64, make_torch_module, cell):
+    oracle = make_torch_module(cell, E, H)
     layer = RecurrentLayer(cell, E, H)
     for name, parameter in layer.named_parameters():
         parameter.data.copy_(getattr(oracle, f"{name}_l0"))
@@ -95,10 +100,10 @@ def test_clipping_scales_the_whole_gradient_to_the_norm(either_way, in_float64, 
 
 def test_a_packed_product_equals_the_plain_one(either_way, monkeypatch):
     """The product is in float32, because MKL packs no other type."""
-    monkeypatch.setattr(matmul, "PACKED_FROM", 1)
+    monkeypatch.setattr(matmul, "MIN_PACKED_SIZE", 1)
     torch.manual_seed(5)
     x, weight, total = torch.randn(B, E), torch.randn(H, E), torch.randn(B, H)
-    product = matmul.Product(weight, batch_size=B, uses=100)
+    product = matmul.RepeatedMatmul(weight, batch_size=B, num_uses=100)
     assert_close(product(x), x @ weight.T)
     assert_close(product(x, out=torch.empty(B, H)), x @ weight.T)
     expected = total + x @ weight.T

@@ -61,24 +61,25 @@ def test_the_recurrence_has_a_gradient_for_gates_of_any_origin(cell):
     assert torch.autograd.gradcheck(run, (gates,))
 
 
-def test_lstm_forget_gate_opens_at_one_and_relu_starts_from_the_identity():
+def test_the_initial_forget_bias_is_one_and_relu_starts_from_the_identity():
     lstm, relu = RecurrentLayer("lstm", E, H), RecurrentLayer("elman_relu", E, H)
     assert_close(lstm.bias_ih + lstm.bias_hh, torch.tensor([0.0, 1, 0, 0]).repeat_interleave(H))
     assert_close(relu.weight_hh.detach(), torch.eye(H))
     config = {"vocab_size": 7, "embedding_size": E, "hidden_size": H, "cell": "elman_relu"}
-    stack = RecurrentNetwork(ModelConfig(num_layers=2, **config))  # where sums would be summed
+    # Stacked layers are scaled, so that activations do not explode.
+    stack = RecurrentNetwork(ModelConfig(num_layers=2, **config))
     for layer in stack.recurrent_layers:
         assert_close(layer.weight_hh.detach(), torch.eye(H) / 2)
 
 
 @pytest.mark.parametrize("cell", ["elman_tanh", "gru", "lstm"])
-def test_recurrent_matrices_start_orthogonal(cell):
+def test_initial_recurrent_matrices_are_orthogonal(cell):
     for gate in RecurrentLayer(cell, E, H).weight_hh.detach().split(H):
         assert_close(gate @ gate.T, torch.eye(H))
 
 
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_wrong_shapes_are_named(cell):
+def test_wrong_shapes_raise_an_error_that_names_the_tensor(cell):
     layer = RecurrentLayer(cell, E, H)
     state = layer.initial_state(B)
     with pytest.raises(ValueError, match="x_TBE"):

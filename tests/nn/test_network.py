@@ -8,8 +8,7 @@ from torch.nn.functional import cross_entropy, embedding, linear
 from torch.testing import assert_close
 
 from rnnlm_cli.config import UNKNOWN_ID
-from rnnlm_cli.machine import prepare
-from rnnlm_cli.nn.network import distinct_inputs
+from rnnlm_cli.nn.network import find_distinct_inputs
 from rnnlm_cli.nn.randomness import make_generator
 
 T, B, V = 3, 2, 7
@@ -56,18 +55,18 @@ def test_tied_networks_share_one_table(make_network):
 @pytest.mark.parametrize(
     ("shape", "num_distinct"), [((3, 2), None), ((40, 2), V), ((4, 16), 64)]
 )
-def test_the_loss_equals_cross_entropy_however_inputs_are_shared(
+def test_the_loss_equals_cross_entropy_with_and_without_repeated_inputs(
     make_network, shape, num_distinct
 ):
-    """Few inputs, more inputs than tokens, more tokens than inputs."""
+    """The shapes: few inputs, more inputs than tokens, more tokens than inputs."""
     vocab_size = V if num_distinct != 64 else 300
     network = make_network(vocab_size=vocab_size)
     inputs, targets = torch.randint(vocab_size, shape), torch.randint(vocab_size, shape)
-    distinct, where = distinct_inputs(inputs, vocab_size)
-    if where is None:
+    distinct, indices = find_distinct_inputs(inputs, vocab_size)
+    if indices is None:
         assert num_distinct is None and distinct is inputs
     else:
-        assert torch.equal(distinct[where], inputs) and len(distinct) <= num_distinct
+        assert torch.equal(distinct[indices], inputs) and len(distinct) <= num_distinct
     state = network.initial_state(shape[1])
     x = embedding(inputs, network.embedding)
     for layer in network.recurrent_layers:
@@ -76,14 +75,14 @@ def test_the_loss_equals_cross_entropy_however_inputs_are_shared(
     nats = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
     parameters = list(network.parameters())
     expected = torch.autograd.grad(nats.mean(), parameters, retain_graph=True)
-    loss, _ = network.loss(inputs, targets, state)
+    loss, _ = network.compute_loss(inputs, targets, state)
     assert_close(loss, nats.mean())
     assert_close(torch.autograd.grad(loss, parameters), expected)
-    assert_close(network.surprisal(inputs, targets, state)[0].flatten(), nats)
+    assert_close(network.compute_surprisal(inputs, targets, state)[0].flatten(), nats)
     assert_close(network(inputs, state)[0], logits)
 
 
-def test_where_training_held_no_unknown_it_has_no_probability_and_the_mean_input(make_network):
+def test_an_unknown_token_that_was_not_trained_has_no_probability_and_the_mean_input(make_network):
     network = make_network(unknown_trained=False)
     inputs = torch.tensor([[UNKNOWN_ID, 2]])
     with torch.no_grad():
@@ -91,18 +90,18 @@ def test_where_training_held_no_unknown_it_has_no_probability_and_the_mean_input
         assert (logits[..., UNKNOWN_ID] == -math.inf).all()
         network.embedding[2] = network.embedding[1:].mean(dim=0)
         moved = network.embedding[1:].mean(dim=0) - network.embedding[2]
-        network.embedding[3] -= (V - 1) * moved  # bring the mean back to where row 2 now is
+        network.embedding[3] -= (V - 1) * moved  # bring the mean back to row 2
         logits, _ = network(inputs, network.initial_state(2))
     assert_close(logits[0, 0], logits[0, 1])
 
 
-def test_an_unknown_that_was_trained_is_a_token_like_others(make_network):
+def test_a_trained_unknown_token_has_a_finite_logit(make_network):
     network = make_network(unknown_trained=True)
     logits, _ = network(torch.tensor([[UNKNOWN_ID]]), network.initial_state(1))
     assert logits.isfinite().all()
 
 
-def test_dropout_follows_its_generator_alone_and_keeps_the_mean(make_network):
+def test_dropout_depends_on_its_generator_only(make_network):
     network = make_network(dropout=0.4)
     inputs, state = torch.randint(V, (T, B)), network.initial_state(B)
 
@@ -113,42 +112,37 @@ def test_dropout_follows_its_generator_alone_and_keeps_the_mean(make_network):
     assert not torch.equal(run(3), run(4))
     plain, _ = network(inputs, state)
     assert_close(plain, make_network()(inputs, state)[0], rtol=0, atol=0)
-    dropped = network._drop(torch.ones(1000, 40), make_generator(1, "dropout", 0))
-    assert set(dropped.unique().tolist()) == {0.0, 1 / 0.6}
-    assert abs(dropped.mean().item() - 1) < 0.02  # five standard deviations
 
 
-def test_dropout_falls_on_what_enters_every_layer_and_the_output(make_network, monkeypatch):
-    network, widths = make_network(dropout=0.4), []
+def test_dropout_applies_to_the_input_of_every_layer_and_of_the_output_layer(make_network):
+    network, generator = make_network(dropout=0.4), make_generator(1, "dropout", 0)
 
-    def all_dropped(x, dropout_generator):
-        widths.append(x.shape[-1])
-        return torch.zeros_like(x)
+    def drop(x):
+        return x * (torch.rand(x.shape, generator=generator) >= 0.4) / 0.6
 
-    monkeypatch.setattr(network, "_drop", all_dropped)
-    logits, _ = network(torch.randint(V, (T, B)), network.initial_state(B))
-    assert widths == [4, 5, 5]
-    assert_close(logits, network.output_bias.expand(T, B, V))
-
-
-def test_generators_depend_on_seed_purpose_and_step():
-    draws = {
-        torch.rand((), generator=make_generator(*key)).item()
-        for key in [(1, "a", 0), (2, "a", 0), (1, "b", 0), (1, "a", 1)]
-    }
-    assert len(draws) == 4
+    inputs = torch.randint(V, (T, B))
+    x = drop(embedding(inputs, network.embedding))
+    for layer in network.recurrent_layers:
+        y, _ = layer(x, layer.initial_state(B))
+        x = drop(y)
+    expected = linear(x, network.output_weight, network.output_bias)
+    state, same_generator = network.initial_state(B), make_generator(1, "dropout", 0)
+    assert_close(network(inputs, state, dropout_generator=same_generator)[0], expected)
 
 
-def test_the_device_is_cuda_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert prepare(device=None, threads=None) == torch.device("cuda:0")
-    assert prepare(device="cuda:1", threads=None) == torch.device("cuda:1")
-    assert prepare(device="cpu", threads=None) == torch.device("cpu")
+def test_all_occurrences_of_a_token_in_a_window_have_the_same_dropout_mask(make_network):
+    network, num_rows = make_network(dropout=0.4, hidden_size=40, embedding_size=30), 70
+    generator = make_generator(1, "dropout", 0)
+    _, after = network(
+        torch.full((1, num_rows), 3), network.initial_state(num_rows), dropout_generator=generator
+    )
+    hidden = after[0][0]  # of the first layer: only the mask of the embedding acts on it
+    assert_close(hidden, hidden[:1].expand_as(hidden))
 
 
 def test_a_network_on_the_meta_device_has_the_same_shapes(make_network):
     with torch.device("meta"):
-        ghost = make_network()
-    assert {n: p.shape for n, p in ghost.named_parameters()} == {
+        on_meta = make_network()
+    assert {n: p.shape for n, p in on_meta.named_parameters()} == {
         n: p.shape for n, p in make_network().named_parameters()
     }

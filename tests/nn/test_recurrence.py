@@ -1,4 +1,4 @@
-"""The hand-written recurrences against torch.nn, their own definition, and finite differences."""
+"""The hand-written recurrences against torch.nn, the cells' single step, and finite differences."""
 
 from itertools import combinations
 
@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from rnnlm_cli.nn import RecurrentLayer
-from rnnlm_cli.nn import matmul as products
+from rnnlm_cli.nn import RecurrentLayer, matmul
 from rnnlm_cli.nn.cells import CELLS
 from rnnlm_cli.nn.unroll import project, run_window
 
@@ -16,25 +15,12 @@ CELL_NAMES = list(CELLS)
 
 
 @pytest.fixture(autouse=True)
-def float64():
-    torch.set_default_dtype(torch.float64)
+def in_float64(float64):
     torch.manual_seed(7)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
-def torch_module(cell, input_size, hidden_size, num_layers=1):
-    """torch.nn's module for the same cell: the oracle."""
-    if cell == "lstm":
-        return torch.nn.LSTM(input_size, hidden_size, num_layers)
-    if cell == "gru":
-        return torch.nn.GRU(input_size, hidden_size, num_layers)
-    return torch.nn.RNN(
-        input_size, hidden_size, num_layers, nonlinearity=cell.removeprefix("elman_")
-    )
-
-
-def layers_with_weights_of(oracle, cell, input_size, hidden_size, num_layers):
+def make_layers_with_weights_of(oracle, cell, input_size, hidden_size, num_layers):
+    """Return our layers with the weights of a torch.nn module."""
     sizes = [input_size] + [hidden_size] * (num_layers - 1)
     layers = [RecurrentLayer(cell, size, hidden_size) for size in sizes]
     for index, layer in enumerate(layers):
@@ -43,7 +29,7 @@ def layers_with_weights_of(oracle, cell, input_size, hidden_size, num_layers):
     return layers
 
 
-def random_state(cell, *shape):
+def make_random_state(cell, *shape):
     return tuple(torch.randn(*shape, requires_grad=True) for _ in range(CELLS[cell].num_states))
 
 
@@ -55,29 +41,29 @@ def run_layers(layers, x, states, resets=None):
     return x, after
 
 
-def surprise_loss(y, state):
-    """Weighs every output and final state differently, so that no gradient can hide."""
+def compute_probe_loss(y, state):
+    """Weight every output and final state differently, so that a wrong gradient shows."""
     total = (y * torch.arange(y.numel()).reshape(y.shape).cos()).sum()
     return total + sum((s * (k + 2) * s).sum() for k, s in enumerate(state))
 
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_equals_torch_in_outputs_states_and_every_gradient(cell, num_layers):
-    oracle = torch_module(cell, E, H, num_layers)
-    layers = layers_with_weights_of(oracle, cell, E, H, num_layers)
+def test_outputs_states_and_every_gradient_equal_torch(make_torch_module, cell, num_layers):
+    oracle = make_torch_module(cell, E, H, num_layers)
+    layers = make_layers_with_weights_of(oracle, cell, E, H, num_layers)
     x = torch.randn(T, B, E, requires_grad=True)
-    first = random_state(cell, num_layers, B, H)
+    first = make_random_state(cell, num_layers, B, H)
 
     expected_y, expected_after = oracle(x, first if cell == "lstm" else first[0])
     expected_after = expected_after if cell == "lstm" else (expected_after,)
     wanted = [x, *first, *oracle.parameters()]
-    expected = torch.autograd.grad(surprise_loss(expected_y, expected_after), wanted)
+    expected = torch.autograd.grad(compute_probe_loss(expected_y, expected_after), wanted)
 
     y, after = run_layers(layers, x, [tuple(s[k] for s in first) for k in range(num_layers)])
     after = tuple(torch.stack(states) for states in zip(*after, strict=True))
     parameters = [p for layer in layers for p in layer.parameters()]
-    gradients = torch.autograd.grad(surprise_loss(y, after), [x, *first, *parameters])
+    gradients = torch.autograd.grad(compute_probe_loss(y, after), [x, *first, *parameters])
 
     assert_close(y, expected_y)
     assert_close(after, expected_after)
@@ -85,10 +71,10 @@ def test_equals_torch_in_outputs_states_and_every_gradient(cell, num_layers):
 
 
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_equals_the_cell_stepped_with_resets_in_every_gradient(cell):
+def test_the_window_equals_single_steps_with_resets_in_every_gradient(cell):
     layer = RecurrentLayer(cell, E, H)
     x = torch.randn(T, B, E, requires_grad=True)
-    first = random_state(cell, B, H)
+    first = make_random_state(cell, B, H)
     resets = torch.rand(T, B) < 0.4
     resets[0, 1] = resets[3] = True
 
@@ -100,30 +86,28 @@ def test_equals_the_cell_stepped_with_resets_in_every_gradient(cell):
         outputs.append(state[0])
     wanted = [x, *first, *layer.parameters()]
     expected_y = torch.stack(outputs)
-    expected = torch.autograd.grad(surprise_loss(expected_y, state), wanted)
+    expected = torch.autograd.grad(compute_probe_loss(expected_y, state), wanted)
 
     y, after = layer(x, first, resets)
     assert_close(y, expected_y)
     assert_close(after, state)
-    assert_close(torch.autograd.grad(surprise_loss(y, after), wanted), expected)
+    assert_close(torch.autograd.grad(compute_probe_loss(y, after), wanted), expected)
 
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_resets_equal_separate_sequences(cell, num_layers):
-    oracle = torch_module(cell, E, H, num_layers)
-    layers = layers_with_weights_of(oracle, cell, E, H, num_layers)
+def test_resets_equal_separate_sequences(make_torch_module, cell, num_layers):
+    oracle = make_torch_module(cell, E, H, num_layers)
+    layers = make_layers_with_weights_of(oracle, cell, E, H, num_layers)
     x = torch.randn(T, B, E)
     resets = torch.zeros(T, B, dtype=torch.bool)
     cut = 4
     resets[cut] = True
-    states = [tuple(s.detach() for s in random_state(cell, B, H)) for _ in layers]
+    states = [tuple(s.detach() for s in make_random_state(cell, B, H)) for _ in layers]
 
     y, after = run_layers(layers, x, states, resets)
 
-    start = tuple(
-        torch.stack(s) for s in zip(*states, strict=True)
-    )
+    start = tuple(torch.stack(s) for s in zip(*states, strict=True))
     head, _ = oracle(x[:cut], start if cell == "lstm" else start[0])
     tail, end = oracle(x[cut:])
     assert_close(y, torch.cat([head, tail]))
@@ -144,14 +128,14 @@ def test_gradients_equal_finite_differences(cell):
         return y, *after
 
     x = torch.randn(T, B, E, requires_grad=True)
-    assert torch.autograd.gradcheck(run, (x, *random_state(cell, B, H), *layer.parameters()))
+    assert torch.autograd.gradcheck(run, (x, *make_random_state(cell, B, H), *layer.parameters()))
 
 
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_any_wanted_gradients_are_the_same_without_the_others(cell):
+def test_each_gradient_is_the_same_if_only_some_are_wanted(cell):
     layer = RecurrentLayer(cell, E, H)
     tensors = {"x": torch.randn(T, B, E), **dict(layer.named_parameters())}
-    first = tuple(s.detach() for s in random_state(cell, B, H))
+    first = tuple(s.detach() for s in make_random_state(cell, B, H))
     tensors |= {f"state{k}": part for k, part in enumerate(first)}
 
     def gradients(wanted):
@@ -161,7 +145,7 @@ def test_any_wanted_gradients_are_the_same_without_the_others(cell):
         y, after = run_window(
             cell, project(cell, x, weights[0], *weights[2:]), weights[1], weights[3], None, state
         )
-        return torch.autograd.grad(surprise_loss(y, after), [given[name] for name in wanted])
+        return torch.autograd.grad(compute_probe_loss(y, after), [given[name] for name in wanted])
 
     names = list(tensors)
     every = dict(zip(names, gradients(names), strict=True))
@@ -172,10 +156,10 @@ def test_any_wanted_gradients_are_the_same_without_the_others(cell):
 
 @pytest.mark.parametrize("cell", CELL_NAMES)
 def test_packed_products_equal_plain_ones(cell, monkeypatch):
-    """In float32, where MKL's packed products exist; elsewhere both are the plain ones."""
+    """The test is in float32, for which MKL has packed products. Without MKL both are plain."""
     torch.set_default_dtype(torch.float32)
     layer, x = RecurrentLayer(cell, E, H), torch.randn(20, B, E)
     plain, _ = layer(x, layer.initial_state(B))
-    monkeypatch.setattr(products, "PACKED_FROM", 1)
+    monkeypatch.setattr(matmul, "MIN_PACKED_SIZE", 1)
     packed, _ = layer(x, layer.initial_state(B))
     assert_close(packed, plain)

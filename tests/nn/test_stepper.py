@@ -1,11 +1,11 @@
-"""One step at a time against the network that reads whole windows."""
+"""One token at a time against the network over whole windows."""
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from rnnlm_cli.config import UNKNOWN_ID
-from rnnlm_cli.nn import stepper as step
+from rnnlm_cli.nn import stepper as stepper_module
 from rnnlm_cli.nn.stepper import Stepper
 
 T, V = 6, 7
@@ -18,13 +18,13 @@ def in_float64(float64):
 
 @pytest.fixture(params=[1 << 24, 0], ids=["table", "no table"])
 def table(request, monkeypatch):
-    monkeypatch.setattr(step, "MAX_TABLE_SIZE", request.param)
+    monkeypatch.setattr(stepper_module, "MAX_TABLE_SIZE", request.param)
 
 
 @pytest.mark.parametrize("num_samples", [1, 3])
 @pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "lstm"])
 @torch.no_grad()
-def test_steps_equal_the_window_resets_included(make_network, table, cell, num_samples):
+def test_steps_with_resets_equal_the_window(make_network, table, cell, num_samples):
     network = make_network(cell=cell)
     for parameter in network.parameters():  # biases that are not zero
         parameter.add_(torch.randn_like(parameter) / 4)
@@ -47,7 +47,7 @@ def test_steps_equal_the_window_resets_included(make_network, table, cell, num_s
 
 @pytest.mark.parametrize("num_samples", [1, 3])
 @torch.no_grad()
-def test_an_unknown_that_was_not_trained_is_read_as_the_mean_and_never_likely(
+def test_an_untrained_unknown_token_has_the_mean_input_and_no_probability(
     make_network, table, num_samples
 ):
     network = make_network(unknown_trained=False)
@@ -60,7 +60,7 @@ def test_an_unknown_that_was_not_trained_is_read_as_the_mean_and_never_likely(
 
 
 @torch.no_grad()
-def test_the_state_it_starts_from_stays_as_it_is(make_network):
+def test_steps_do_not_change_the_first_state(make_network):
     network = make_network()
     state = network.initial_state(2)
     stepper = Stepper(network, state)

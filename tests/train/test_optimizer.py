@@ -82,7 +82,7 @@ def test_the_clipped_gradient_has_the_norm_asked_for_sparse_parts_included(make_
     network = make_network(tied=tied, embedding_size=5)
     inputs = torch.randint(7, (9, 2))
     draw = ClassSampler(torch.ones(7), 3).draw(make_generator(1, "classes", 0))
-    loss, _ = network.loss(inputs, inputs, network.initial_state(2), draw=draw)
+    loss, _ = network.compute_loss(inputs, inputs, network.initial_state(2), sample=draw)
     loss.backward()
 
     def flat():
