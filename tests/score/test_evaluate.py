@@ -133,13 +133,13 @@ def test_no_more_tokens_are_read_at_once_than_asked_and_scores_stay(
 ):
     network, lines, document = make_network(), sentences(9, 1, 30, 0, 5, 17), tokens(400)
     whole = [*sentence_nats(network, lines), document_nats(network, document, num_rows=1)]
-    sizes, surprisal = [], network.surprisal
+    sizes, surprisal = [], network.compute_surprisal
 
     def count(inputs_TB, *rest):
         sizes.append(inputs_TB.numel())
         return surprisal(inputs_TB, *rest)
 
-    monkeypatch.setattr(network, "surprisal", count)
+    monkeypatch.setattr(network, "compute_surprisal", count)
     parts = sentence_nats(network, lines, window_tokens=most)
     parts.append(document_nats(network, document, num_rows=1, window_tokens=most))
     assert max(sizes) <= most
