@@ -13,7 +13,8 @@ TOKENS = np.array([3, 0, 4, 0, 1])
 NATS = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
 
 tokens_with_nats = st.lists(
-    st.tuples(st.integers(0, 4), st.floats(0, 50), st.booleans()), max_size=30
+    st.tuples(st.integers(0, 4), st.floats(0, 50, allow_subnormal=False), st.booleans()),
+    max_size=30,
 )
 
 
