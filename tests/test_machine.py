@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 
+from rnnlm_cli.config import MachineConfig
 from rnnlm_cli.machine import count_physical_cores, prepare_machine
 
 
@@ -23,6 +24,6 @@ def test_processors_that_share_a_core_count_once(tmp_path, monkeypatch, siblings
 
 def test_the_device_is_the_first_cuda_device_if_there_is_one(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert prepare_machine(device=None, threads=None) == torch.device("cuda:0")
-    assert prepare_machine(device="cuda:1", threads=None) == torch.device("cuda:1")
-    assert prepare_machine(device="cpu", threads=None) == torch.device("cpu")
+    assert prepare_machine(MachineConfig()) == torch.device("cuda:0")
+    assert prepare_machine(MachineConfig(device="cuda:1")) == torch.device("cuda:1")
+    assert prepare_machine(MachineConfig(device="cpu")) == torch.device("cpu")

@@ -14,18 +14,22 @@
     undone             number of rollbacks
 """
 
+from __future__ import annotations
+
 import json
 import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.atomic import replace_file
 from rnnlm_cli.score.score import compute_perplexity
-from rnnlm_cli.train.schedule import Plan
-from rnnlm_cli.train.state import TrainState
+
+if TYPE_CHECKING:  # `rnnlm plot` reads histories without torch
+    from rnnlm_cli.train.schedule import Plan
+    from rnnlm_cli.train.state import TrainState
 
 STATUS = Path("/proc/self/statm")
 NUMBERS, NUMBERS_OR_NULL = ("step", "seconds", "tokens"), ("loss", "valid_nats")

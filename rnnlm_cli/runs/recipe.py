@@ -117,5 +117,7 @@ def _choose_dropout(level: Level, text: TextSize, settings: Mapping[str, Any]) -
     num_parameters = text.vocab_size * settings["embedding_size"] + 4 * settings["hidden_size"] ** 2
     epochs = _estimate_tokens_read(level, text, settings) / num_tokens
     load = epochs * num_parameters / num_tokens
+    if load <= MIN_DROPOUT_LOAD:
+        return 0.0
     dropout: float = DROPOUT_PER_DOUBLING * math.log2(load / MIN_DROPOUT_LOAD)
-    return round(min(max(0.0, dropout), MAX_DROPOUT), 2)
+    return round(min(dropout, MAX_DROPOUT), 2)

@@ -26,6 +26,7 @@ from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import Messages
 
 ENTRY, TOKENS, RUNS = "entry.json", "tokens", "runs"
+FOLDER_VARIABLE = "RNNLM_CACHE_DIR"
 MAX_CACHE_BYTES = 16_000_000_000
 MAX_HEADER_BYTES = 1 << 28  # of a checkpoint
 
@@ -90,13 +91,14 @@ class Cache:
     """The encoded texts of a user.
 
     Args:
-        folder: the folder of the cache; None selects the system's folder for caches.
+        folder: the folder of the cache; None selects the folder named by the environment variable
+            RNNLM_CACHE_DIR or, if it is not set, the system's folder for caches.
         max_bytes: maximum total size. Adding an entry evicts the least recently used ones, except
             the new entry and entries that a checkpoint refers to.
     """
 
     def __init__(self, folder: Path | None = None, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
-        self.folder = folder or user_cache_path("rnnlm", appauthor=False)
+        self.folder = folder or _find_default_folder()
         self.max_bytes = max_bytes
 
     def list_entries(self) -> list[Entry]:
@@ -190,6 +192,11 @@ class Cache:
             ours = process.isdigit() and path.name.startswith(_working_prefix(int(process)))
             if ours and not _is_alive(int(process)):
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _find_default_folder() -> Path:
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else user_cache_path("rnnlm", appauthor=False)
 
 
 def _working_prefix(process: int) -> str:

@@ -125,9 +125,9 @@ BAD = [
     (["train", "text.txt", "--out", "x" * 300], FAULT, "cannot be written (File name too long)"),
     (["train", "x" * 300], FAULT, "cannot be read (File name too long)"),
     # going on, and beginning with other weights
-    (["train", "--resume"], FAULT, "model.rnnlm.state: no such state file"),
-    (["train", "--resume", "--out", "."], FAULT, "no such state file"),
-    (["train", "--resume", "--out", "/"], FAULT, "no such state file"),
+    (["train", "--resume"], FAULT, "model.rnnlm.state: no such checkpoint"),
+    (["train", "--resume", "--out", "."], FAULT, "no such checkpoint"),
+    (["train", "--resume", "--out", "/"], FAULT, "no such checkpoint"),
     (["train", "--resume", "--restart"], USAGE, "--resume and --restart"),
     (["train", "text.txt", "--patience", "0"], USAGE, "--patience: '0'"),
     (["train", "text.txt", "--save-every", "0"], USAGE, "--save-every: '0'"),

@@ -49,9 +49,9 @@ def falsify_sizes(parts, draw):
     """Claim other sizes than the tensors have, which is refused even if the checksum matches."""
     sizes = ("hidden_size", "embedding_size", "num_layers", "vocab_size")
     numbers = (0, 1, 2, 64, 65, 1 << 11, 1 << 12, 1 << 13, 1 << 20, 1 << 24, 1 << 40, 10**400)
-    for number, field in itertools.cycle(itertools.product(numbers, (*sizes, "rows"))):
+    for number, field in itertools.cycle(itertools.product(numbers, (*sizes, "batch_size"))):
         description = json.loads(parts.text)
-        place = description if field == "rows" else model_of(description)
+        place = description if field == "batch_size" else model_of(description)
         if place.get(field, number) != number:
             place[field] = number
             yield f"{field} {str(number)[:20]}", parts.with_description(
@@ -87,6 +87,11 @@ def falsify_tokens(parts, draw):
             )
 
 
+def plan_of(description):
+    """Return the plan in the description of a checkpoint; a model file gets a key too many."""
+    return description.get("duration", {"plan": description})["plan"]
+
+
 def insert_known_traps(parts, draw):
     """Insert values that have broken readers before."""
     changes = (
@@ -99,8 +104,8 @@ def insert_known_traps(parts, draw):
         ("a version that is true", lambda d: d.update(version=True)),
         ("a version far ahead", lambda d: d.update(version=10**400)),
         ("64 layers of 2**20", lambda d: model_of(d).update(num_layers=64, hidden_size=1 << 20)),
-        ("endless steps", lambda d: d.get("plan", d).update(total_steps=10**400)),
-        ("steps to be planned", lambda d: d.get("plan", d).update(
+        ("endless steps", lambda d: plan_of(d).update(total_steps=10**400)),
+        ("steps to be planned", lambda d: plan_of(d).update(
             total_steps=10**400, num_validations=0
         )),
         ("an unhashable token", lambda d: d["vocabulary"]["tokens"].append({})),

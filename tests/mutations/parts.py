@@ -89,4 +89,4 @@ class Parts:
 
 def model_of(description):
     """Return the sizes in the description of a model file or of a checkpoint."""
-    return description.get("settings", description)["model"]
+    return description.get("config", description)["model"]

@@ -31,7 +31,7 @@ class Disk:
         def replace(source, target):
             nonlocal count
             name = Path(target).name
-            if name in names:
+            if name in names and Path(target).parent == Path.cwd():
                 count += 1
                 if count in full:
                     self.log.append(f"{name} failed")

@@ -76,9 +76,12 @@ def test_a_missing_cache_folder_is_created(tmp_path):
     assert list_keys(folder) == ["key"] and folder.folder == tmp_path / "a" / "b"
 
 
-def test_the_default_folder_is_that_of_the_system(tmp_path, monkeypatch):
+def test_the_default_folder_is_that_of_the_environment_or_the_system(tmp_path, monkeypatch):
+    monkeypatch.setenv("RNNLM_CACHE_DIR", str(tmp_path / "named"))
+    assert Cache().folder == tmp_path / "named" and Cache(tmp_path).folder == tmp_path
+    monkeypatch.delenv("RNNLM_CACHE_DIR")
     monkeypatch.setattr(module, "user_cache_path", lambda name, appauthor: tmp_path / name)
-    assert Cache().folder == tmp_path / "rnnlm" and Cache(tmp_path).folder == tmp_path
+    assert Cache().folder == tmp_path / "rnnlm"
 
 
 def test_removing_an_entry_leaves_the_others(cache):
