@@ -7,7 +7,9 @@ from rnnlm_cli.model_file import Model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 
-def save_tiny(make_network, path, *, level="char", sentences=False, unknown_trained=False, **settings):
+def save_tiny(
+    make_network, path, *, level="char", sentences=False, unknown_trained=False, **settings
+):
     """Save a small model of the letters "abcde", or of all bytes, and return its path."""
     if level == "byte":
         vocabulary = Vocabulary.build([], 0, TextConfig(level="byte"))
