@@ -1,14 +1,16 @@
 """Model files: one self-contained file with configuration, vocabulary, weights and checksum.
 
-Layout: `rnnlm_cli.files.container`, format "rnnlm-model", version 1. The description holds
+Layout: `rnnlm_cli.files.container`, format "rnnlm-model", version 2. The description holds
 
     model       ModelConfig, field by field
     sentences   whether every line is a separate sentence
     encoding    of the training text; null at byte level
-    vocabulary  level, tokens in id order, num_unknown; at bpe level merges
+    vocabulary  level, tokens in id order; at bpe level merges
     training    summary: plain numbers and words, the same for the same run
 
-and the arrays are the network's parameters. No code is run when a file is loaded.
+and the arrays are the network's parameters. In version 1, which is still read, the vocabulary also
+has num_unknown, the number of unknown tokens in the training text. Now it is one of the figures of
+the training summary, as unknown_tokens. No code is run when a file is loaded.
 """
 
 from collections.abc import Mapping
@@ -27,7 +29,7 @@ from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 MODEL = FileFormat(
-    RunFileKind.MODEL.value, 1, "model file", "'rnnlm train TEXT'",
+    RunFileKind.MODEL.value, 2, "model file", "'rnnlm train TEXT'",
     "Use a copy, the previous model (.old) if there is one, or train again",
 )
 
@@ -115,8 +117,11 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
     """
     config = parse_model_config(description["model"])
     vocabulary = Vocabulary.from_dict(description["vocabulary"])
-    if len(vocabulary) != config.vocab_size or not isinstance(description["training"], dict):
+    training = dict(description["training"])
+    if len(vocabulary) != config.vocab_size:
         raise ValueError("vocabulary")
+    if description["version"] == 1:
+        training["unknown_tokens"] = description["vocabulary"]["num_unknown"]
     with torch.device("meta"):
         network = RecurrentNetwork(config)
     return Model(
@@ -124,5 +129,5 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
         vocabulary,
         bool(description["sentences"]),
         description["encoding"],
-        description["training"],
+        training,
     )

@@ -5,7 +5,7 @@ tied model is a copy of its embedding.weight. One metadata entry, "rnnlm", which
 ignore, is canonical JSON (as in a model file) with the keys
 
     format      "rnnlm-weights"
-    version     1
+    version     2; version 1 is still read, and also has num_unknown in the vocabulary
     model       ModelConfig, field by field
     sentences   whether every line is a separate sentence
     encoding    of the training text; null at byte level
@@ -51,7 +51,7 @@ from rnnlm_cli.module_shapes import (
 )
 from rnnlm_cli.text.vocabulary import Vocabulary
 
-FORMAT, VERSION = RunFileKind.WEIGHTS.value, 1
+FORMAT, VERSION = RunFileKind.WEIGHTS.value, 2
 DTYPES = {"F16", "BF16", "F32", "F64"}
 
 
@@ -132,7 +132,7 @@ def _parse_description(path: Path, entry: str) -> Weights:
     try:
         data = json.loads(entry)
         given = data["format"], data["version"]
-        if given != (FORMAT, VERSION):
+        if given not in ((FORMAT, 1), (FORMAT, VERSION)):
             raise ModelFileError(
                 f"{path}: is of format and version {ascii(given)[:60]}; {(FORMAT, VERSION)} is "
                 "needed. 'rnnlm export OUT -m MODEL' writes that, a newer rnnlm reads newer ones"

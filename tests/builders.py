@@ -7,14 +7,16 @@ from rnnlm_cli.model_file import Model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 
-def save_tiny(make_network, path, *, level="char", sentences=False, num_unknown=0, **settings):
+def save_tiny(
+    make_network, path, *, level="char", sentences=False, unknown_trained=False, **settings
+):
     """Save a small model of the letters "abcde", or of all bytes, and return its path."""
     if level == "byte":
         vocabulary = Vocabulary.build([], 0, TextConfig(level="byte"))
     else:
-        vocabulary = Vocabulary(level, ("<unk>", "\n", *"abcde"), num_unknown)
+        vocabulary = Vocabulary(level, ("<unk>", "\n", *"abcde"))
     network = make_network(
-        vocab_size=len(vocabulary), unknown_trained=num_unknown > 0, **settings
+        vocab_size=len(vocabulary), unknown_trained=unknown_trained, **settings
     )
     save_model(path, Model(network, vocabulary, sentences, "utf-8", {"valid_nats": 1.5}))
     return path

@@ -23,7 +23,7 @@ from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.windows import Position
 
 B, E, H = 3, 4, 5
-VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"), 4)
+VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"))
 VERSION_1 = Path(__file__).parent / "data" / "v1" / "v1-char-gru.state"
 
 

@@ -10,7 +10,7 @@ from rnnlm_cli.text.vocabulary import Vocabulary
 
 
 def make_model(network, *, sentences=False):
-    vocabulary = Vocabulary("char", ("<unk>", "\n", *"abcde"), 0)
+    vocabulary = Vocabulary("char", ("<unk>", "\n", *"abcde"))
     return LanguageModel(Model(network, vocabulary, sentences, "utf-8", {}))
 
 

@@ -14,7 +14,7 @@ from rnnlm_cli.model_file import Model, load_model, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
 from tests.builders import header_of, rewrite_description
 
-VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"), 4)
+VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"))
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ def write_file(kind, path, *, large=False):
     """Write a model or a checkpoint; a large one has 20 MB and a long description."""
     if large:
         words = ("<unk>", "\n", *(f"w{number}" for number in range(2000)))
-        vocabulary = Vocabulary("word", words, 4)
+        vocabulary = Vocabulary("word", words)
     else:
-        vocabulary = Vocabulary("word", ("<unk>", "\n", "a", "bc", "d", "\u00e9", "\u4e2d"), 4)
+        vocabulary = Vocabulary("word", ("<unk>", "\n", "a", "bc", "d", "\u00e9", "\u4e2d"))
     if kind == "checkpoint":  # it holds every weight four times
         sizes = {"embedding_size": 128, "hidden_size": 320, "num_layers": 1} if large else {}
         save_checkpoint(path, make_checkpoint(vocabulary=vocabulary, sampled=True, **sizes))

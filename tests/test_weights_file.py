@@ -21,7 +21,7 @@ from tests.builders import save_tiny
 
 B, E, H, V = 3, 4, 5, 7
 INPUTS_TB = torch.tensor([[3, 1, 6], [2, 5, 4]])
-VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"), 4)
+VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"))
 KINDS = {
     "elman_tanh": nn.RNN,
     "elman_relu": partial(nn.RNN, nonlinearity="relu"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json as json_format
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rnnlm_cli.config import ModelConfig, TextConfig, TrainConfig
+from rnnlm_cli.config.option import Config, command_line_fields, flag_of, options_of
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -19,7 +23,7 @@ def info(
     model: Annotated[Path, typer.Argument(help="Model file.")] = DEFAULT_MODEL,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
 ) -> None:
-    """Show the contents of a model file."""
+    """Show the contents of a model file, and the command that repeats its run."""
     from rnnlm_cli.language_model import LanguageModel
 
     facts = _describe(LanguageModel.load(model))
@@ -31,23 +35,64 @@ def info(
 
 
 def _describe(model: LanguageModel) -> dict[str, Any]:
+    """Return the facts about a model by name, the command that repeats its run included."""
     from rnnlm_cli.score.score import compute_perplexity
 
     training = dict(model.training)
-    nats = training["valid_nats"]
+    nats = training.get("valid_nats")
     config = asdict(model.network.config)
     del config["vocab_size"], config["unknown_trained"]
-    return {
+    text = {
         "level": model.vocabulary.level,
         "text": "sentences" if model.sentences else "running",
         "encoding": model.encoding,
+    }
+    return {
+        **text,
         "vocabulary": len(model.vocabulary),
-        "unknown_tokens": model.vocabulary.num_unknown,
+        "unknown_tokens": training.pop("unknown_tokens", None),
         **config,
         "parameters": model.network.num_parameters,
         **training,
         "valid_perplexity": None if nats is None else compute_perplexity(nats),
+        "repeat": " ".join(_find_repeat_command({**text, **config, **training})),
     }
+
+
+def _find_repeat_command(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words of the command that repeats a run on the same texts.
+
+    Options with a constant default are left out where they have that default.
+    """
+    yield "rnnlm train TEXT"
+    values = {
+        **facts, "vocab_size": facts.get("max_vocab_size"), "steps": facts.get("planned_steps")
+    }
+    if "min_count" in facts and facts["valid_fraction"] is None:
+        yield "--valid VALID"
+    if facts.get("warm_start"):
+        yield "--init INIT"
+        for name in ("min_count", "vocab_size"):
+            values[name] = None  # the vocabulary comes from INIT
+    if str(facts["cell"]).startswith("elman_"):
+        values["cell"], nonlinearity = facts["cell"].split("_")
+        yield f"--nonlinearity {nonlinearity}"
+    if "clip" in facts and facts["clip"] is None:
+        yield "--clip 0"
+    for config in (TextConfig, ModelConfig, TrainConfig):
+        for name in command_line_fields(config):
+            if values.get(name) is not None and not _is_default(config, name, values[name]):
+                yield _format_option(flag_of(config, name), values[name])
+
+
+def _is_default(config: type[Config], name: str, value: object) -> bool:
+    return options_of(config)[name].default_text is None and value == getattr(config, name)
+
+
+def _format_option(flag: str, value: object) -> str:
+    if isinstance(value, bool):
+        return flag if value else flag.replace("--", "--no-", 1)
+    return f"{flag} {shlex.quote(str(value))}"
 
 
 def _format(value: object) -> str:

@@ -12,7 +12,7 @@ from torch.nn.functional import embedding
 
 from rnnlm_cli.config import UNKNOWN_ID, ModelConfig
 from rnnlm_cli.nn.cells import State
-from rnnlm_cli.nn.dropout import apply_dropout
+from rnnlm_cli.nn.dropout import apply_dropout, apply_token_dropout
 from rnnlm_cli.nn.layer import RecurrentLayer
 from rnnlm_cli.nn.softmax import (
     ClassSample,
@@ -193,7 +193,8 @@ class RecurrentNetwork(nn.Module):
         """Return the outputs of the last layer, after dropout, and the state after the window."""
         dropout = self.config.dropout
         ids, index_TB = find_distinct_inputs(inputs_TB, self.config.vocab_size)
-        x = apply_dropout(self._embed(ids, sparse=sparse), dropout, dropout_generator)
+        x = self._embed(ids, sparse=sparse)
+        x = apply_token_dropout(x, ids, dropout, dropout_generator)
         after = []
         for index, (layer, layer_state) in enumerate(
             zip(self.recurrent_layers, state, strict=True)

@@ -26,7 +26,6 @@ def describe_run(run: Run) -> dict[str, str]:
     seconds = run.duration.seconds() + trained * speed.training + evaluated * speed.evaluation
     if run.duration.budget is not None:
         seconds = run.duration.budget.seconds
-    unknown = corpus.vocabulary.num_unknown
     overlap = measure_overlap(corpus.train.tokens_N, corpus.valid.tokens_N, text.level)
     return {
         "text": ", ".join(file.path for file in corpus.files[:5])
@@ -36,7 +35,8 @@ def describe_run(run: Run) -> dict[str, str]:
         "validation": f"{len(corpus.valid.tokens_N):,} tokens",
         "also in training": _describe_overlap(overlap),
         "vocabulary": f"{len(corpus.vocabulary):,} tokens ({text.level} level), "
-        f"{unknown:,} of the training text unknown ({unknown / num_tokens:.2%})",
+        f"{corpus.num_unknown:,} of the training text unknown "
+        f"({corpus.num_unknown / num_tokens:.2%})",
         "network": f"{model.cell}, {model.num_layers} x {model.hidden_size}{run.size_reason}, "
         f"embedding {model.embedding_size}{', tied' if model.tied else ''}, dropout "
         f"{model.dropout:g}",

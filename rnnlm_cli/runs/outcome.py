@@ -4,7 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from rnnlm_cli.runs.run_config import RunConfig
 from rnnlm_cli.score.score import Score
+from rnnlm_cli.text.corpus import Corpus
 from rnnlm_cli.train.learner import Learner
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
@@ -34,21 +36,29 @@ class Outcome:
 
 
 def summarize_training(
-    learner: Learner, plan: Plan, state: TrainState, *, valid_nats: float, test_nats: float | None
+    run_config: RunConfig, corpus: Corpus, learner: Learner, plan: Plan, state: TrainState, *,
+    valid_nats: float, test_nats: float | None,
 ) -> dict[str, Any]:
     """Return the training summary that is stored in the model file.
 
-    Plain numbers and words about the best model so far, the same for the same run.
+    Plain numbers and words about the best model so far, the same for the same run. Together with
+    the shape of the network they are what `rnnlm info` needs to name the options that repeat the
+    run.
 
     Args:
         valid_nats, test_nats: losses of that model, in nats per token.
     """
-    config = learner.config
+    text, config = run_config.text, learner.config
     return {
         "steps": state.best_step,
         "tokens": state.best_step * plan.tokens_per_step,
         "planned_steps": plan.total_steps,
         "corpus_tokens": len(learner.rows.tokens_N),
+        "unknown_tokens": corpus.num_unknown,
+        "min_count": text.least_count if text.level in ("char", "word") else None,
+        "max_vocab_size": text.max_tokens if text.level == "bpe" else text.vocab_size,
+        "valid_fraction": None if run_config.sources.valid else text.valid_fraction,
+        "warm_start": run_config.init is not None,
         "bptt": config.bptt,
         "batch_size": config.batch_size,
         "accumulate": config.accumulate,
@@ -56,6 +66,8 @@ def summarize_training(
         "lr": config.peak_lr,
         "weight_decay": config.decay,
         "clip": config.clip,
+        "softmax": "full" if learner.classes is None else "sampled",
+        "num_sampled": None if learner.classes is None else config.num_sampled,
         "seed": config.seed,
         "valid_nats": _finite_or_none(valid_nats),
         "test_nats": None if test_nats is None else _finite_or_none(test_nats),

@@ -1,7 +1,6 @@
 """The corpus of a resumed run: the same texts again, or their encoded form from the cache."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from rnnlm_cli.errors import RnnlmError, TextError
@@ -39,9 +38,7 @@ def load_same_corpus(
                 "began with are needed. Put them back, or begin anew with --restart"
             )
 
-    vocabulary = None
-    if config.init_unknown is not None:
-        vocabulary = replace(checkpoint.vocabulary, num_unknown=config.init_unknown)
+    vocabulary = checkpoint.vocabulary if config.init_has_vocabulary else None
     entry = cache.find(checkpoint.corpus.key)
     try:
         if entry is not None and config.sources.reads_stdin:
@@ -52,8 +49,8 @@ def load_same_corpus(
                 f"Pipe it into '{resume_command(request.out)}'"
             )
         corpus = load_corpus(
-            config.sources, config.text, cache=cache, vocabulary=vocabulary, messages=messages,
-            check=check,
+            config.sources, config.text, cache=cache, vocabulary=vocabulary,
+            unknown_trained=config.model.unknown_trained, messages=messages, check=check,
         )
     except TextError as error:
         if entry is None:

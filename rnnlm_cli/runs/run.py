@@ -223,7 +223,8 @@ class Run:
     ) -> Model:
         text = self.config.text
         training = summarize_training(
-            self.learner, self.plan, self.state, valid_nats=valid_nats, test_nats=test_nats
+            self.config, self.corpus, self.learner, self.plan, self.state,
+            valid_nats=valid_nats, test_nats=test_nats,
         )
         return Model(network, self.corpus.vocabulary, text.sentences, text.codec, training)
 

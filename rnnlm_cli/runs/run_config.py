@@ -19,8 +19,7 @@ class RunConfig:
         train: how it is fitted.
         cache_dir: the folder of encoded texts, if it is not the usual one.
         init: the file with the initial weights of a warm start.
-        init_unknown: the number of unknown tokens that the vocabulary of `init` counts; None if it
-            has no vocabulary.
+        init_has_vocabulary: whether the vocabulary of the run is that of `init`.
     """
 
     sources: Sources
@@ -29,7 +28,7 @@ class RunConfig:
     train: TrainConfig
     cache_dir: str | None = None
     init: str | None = None
-    init_unknown: int | None = None
+    init_has_vocabulary: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

@@ -95,7 +95,7 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
         initial = fit_weights(weights, request, corpus, progress)
     recipe = choose_recipe(
         text.level, TextSize(len(corpus.train.tokens_N), len(corpus.vocabulary)), settings,
-        unknown_trained=corpus.vocabulary.num_unknown > 0,
+        unknown_trained=_is_unknown_trained(weights) or corpus.num_unknown > 0,
     )
     train = recipe.train
     if weights is not None and "lr" not in request.settings:
@@ -103,8 +103,7 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
     config = RunConfig(
         sources=request.sources.absolute(), text=text, model=recipe.model, train=train,
         cache_dir=_absolute(request.cache_dir), init=_absolute(request.init),
-        init_unknown=None if weights is None or weights.vocabulary is None
-        else weights.vocabulary.num_unknown,
+        init_has_vocabulary=weights is not None and weights.vocabulary is not None,
     )
     learner = make_learner(
         corpus, config.model, train, sentences=text.sentences, device=device, initial=initial,
@@ -156,9 +155,14 @@ def _load_corpus(
         text, vocabulary = adopt_text_config(weights, request, text), weights.vocabulary
     corpus = load_corpus(
         request.sources, text, cache=Cache(request.cache_dir), vocabulary=vocabulary,
-        messages=progress,
+        unknown_trained=_is_unknown_trained(weights), messages=progress,
     )
     return corpus, text
+
+
+def _is_unknown_trained(weights: Weights | None) -> bool:
+    """Return whether initial weights come with a vocabulary whose <unk> has a probability."""
+    return bool(weights and weights.vocabulary and weights.config.unknown_trained)
 
 
 def _absolute(path: Path | None) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rnnlm_cli.config import UNKNOWN_ID, Nonlinearity, TextConfig
+from rnnlm_cli.config import Nonlinearity, TextConfig
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import RunFileKind, identify
 from rnnlm_cli.messages import Messages
@@ -87,7 +87,7 @@ def fit_weights(
     weights: Weights, request: TrainingRequest, corpus: Corpus, messages: Messages
 ) -> Mapping[str, Tensor]:
     """Return the initial weights for a corpus, ready to learn <unk> if it has unknown tokens."""
-    num_unknown, total = int(corpus.counts_V[UNKNOWN_ID]), len(corpus.train.tokens_N)
+    num_unknown, total = corpus.num_unknown, len(corpus.train.tokens_N)
     messages.say(
         f"warm start from the weights of {request.init}: {num_unknown:,} of {total:,} tokens "
         f"({num_unknown / total:.2%}) are unknown to its vocabulary"

@@ -4,7 +4,7 @@ A text is encoded once, into a memory-mapped file in the cache, and read from th
 therefore does not grow with the text. The file entry.json of an entry (see
 `rnnlm_cli.text.cache`) has these keys:
 
-    version     1
+    version     2
     dtype       of the tokens: uint8, uint16 or uint32
     parts       train, valid and, if present, test: [number of tokens, number of characters], in
                 the order of the file
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlm_cli.config import TextConfig
+from rnnlm_cli.config import UNKNOWN_ID, TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import Messages
 from rnnlm_cli.text.cache import ENTRY, TOKENS, Cache, Entry
@@ -35,7 +35,7 @@ from rnnlm_cli.text.sources import FileIdentity, SourceFiles, Sources, identify_
 from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.text.vocabulary import Vocabulary
 
-VERSION = 1
+VERSION = 2
 STDIN_COPY = "stdin"  # in the working folder: standard input can be read only once
 MIN_REPORTED_SECONDS = 1
 
@@ -66,13 +66,18 @@ class Corpus:
     key: str = ""
     files: tuple[FileIdentity, ...] = ()
 
+    @property
+    def num_unknown(self) -> int:
+        """The number of unknown tokens in the training part."""
+        return int(self.counts_V[UNKNOWN_ID])
+
 
 Check = Callable[[str, tuple[FileIdentity, ...]], None]
 
 
 def load_corpus(
     sources: Sources, config: TextConfig, *, cache: Cache, vocabulary: Vocabulary | None = None,
-    messages: Messages | None = None, check: Check | None = None,
+    unknown_trained: bool = False, messages: Messages | None = None, check: Check | None = None,
 ) -> Corpus:
     """Read texts, hold out their end for validation, and build the vocabulary from the rest.
 
@@ -80,6 +85,7 @@ def load_corpus(
         sources: the texts. Several files form one text and are separated by newlines.
         cache: the cache of encoded texts. A text that it contains is not encoded again.
         vocabulary: the vocabulary to encode with; None builds one.
+        unknown_trained: whether the network to be trained has a probability for <unk> already.
         messages: receives notes and progress updates.
         check: called with the key and the files before anything is encoded.
     Raises: TextError if a text cannot be read, or there is too little text.
@@ -104,7 +110,10 @@ def load_corpus(
                 corpus = _open_if_intact(cache.find(key), read.files, messages)
                 if corpus is None:
                     reader = PartReader(read.paths, config.codec, messages)
-                    description = encode_parts(reader, config, folder / TOKENS, vocabulary)
+                    description = encode_parts(
+                        reader, config, folder / TOKENS, vocabulary,
+                        unknown_trained=unknown_trained,
+                    )
                     corpus = _add_entry(description, read.files, cache, folder, key)
                     _report_speed(read.files, time.monotonic() - started, messages)
                 return corpus

@@ -5,7 +5,7 @@ No pass holds more than a few chunks of the text in memory. Legend: V vocabulary
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,13 +87,15 @@ class _TokenWriter:
 
 
 def encode_parts(
-    reader: PartReader, config: TextConfig, path: Path, vocabulary: Vocabulary | None
+    reader: PartReader, config: TextConfig, path: Path, vocabulary: Vocabulary | None, *,
+    unknown_trained: bool = False,
 ) -> dict[str, Any]:
     """Write the token ids of all parts to a file.
 
     Args:
         path: the file of tokens.
         vocabulary: the vocabulary to encode with; None builds one from the training part.
+        unknown_trained: whether the network to be trained has a probability for <unk> already.
     Returns: dtype, parts, counts and vocabulary; see `rnnlm_cli.text.corpus`.
     Raises: TextError if a text cannot be read, or there is too little text.
     """
@@ -110,17 +112,17 @@ def encode_parts(
             train_chunks, valid_chunks = split_at(chunks, cut)
             parts["train"], counts_V = writer.write(train_chunks)
             _require_tokens_to_train(parts["train"][0], reader.format_subject("train"))
-            if vocabulary is not None:  # the training text may add unknown tokens
-                num_unknown = vocabulary.num_unknown + int(counts_V[UNKNOWN_ID])
-                built = replace(vocabulary, num_unknown=num_unknown)
+            unknown_trained = unknown_trained or counts_V[UNKNOWN_ID] > 0
             if cut is not None:
-                parts["valid"], valid_counts_V = writer.write(valid_chunks)
-                _require_tokens_to_score(built, valid_counts_V, reader.format_subject("train"))
+                parts["valid"], part_counts_V = writer.write(valid_chunks)
+                subject = reader.format_subject("train")
+                _require_tokens_to_score(part_counts_V, subject, unknown_trained=unknown_trained)
         for name in PARTS[1:]:
             if name in reader.paths:
                 with reader.open_part(name, f"encoding {name}") as chunks:
                     parts[name], part_counts_V = writer.write(chunks)
-                _require_tokens_to_score(built, part_counts_V, reader.format_subject(name))
+                subject = reader.format_subject(name)
+                _require_tokens_to_score(part_counts_V, subject, unknown_trained=unknown_trained)
     return {
         "dtype": np.dtype(writer.dtype).name, "parts": parts, "counts": counts_V.tolist(),
         "vocabulary": built.to_dict(),
@@ -150,10 +152,9 @@ def _require_tokens_to_train(num_tokens: int, subject: str) -> None:
         )
 
 
-def _require_tokens_to_score(vocabulary: Vocabulary, counts_V: Counts, subject: str) -> None:
+def _require_tokens_to_score(counts_V: Counts, subject: str, *, unknown_trained: bool) -> None:
     """Raise TextError if no token of a part has a probability."""
-    known = int(counts_V.sum()) - (0 if vocabulary.num_unknown else int(counts_V[UNKNOWN_ID]))
-    if not known:
+    if not counts_V[0 if unknown_trained else UNKNOWN_ID + 1 :].any():
         raise TextError(
             f"{subject}: contains no token that the vocabulary knows; a text of the same kind as "
             "the training text is needed"

@@ -42,14 +42,11 @@ class Vocabulary:
         level: the kind of token.
         tokens: in id order, with <unk> and the newline first. At byte and bpe level they stand
             for bytes; bytes that are not UTF-8 are lone surrogates (PEP 383).
-        num_unknown: the number of unknown tokens in the training text. If it is 0, a model gives
-            <unk> no probability.
         merges: at bpe level, the merged pairs of ids, in the order of the merges.
     """
 
     level: Level
     tokens: tuple[str, ...]
-    num_unknown: int
     merges: tuple[Merge, ...] = ()
 
     def __len__(self) -> int:
@@ -69,30 +66,25 @@ class Vocabulary:
             others = (byte_to_token(value) for value in range(256) if value != ord(BOUNDARY))
             tokens = (UNKNOWN, BOUNDARY, *others)
             if config.level == "byte":
-                return cls("byte", tokens, 0)
+                return cls("byte", tokens)
             new, merges = learn_merges(
                 rechunk_at_words(chunks), num_characters, config.max_tokens, tokens
             )
-            return cls("bpe", (*tokens, *new), 0, tuple(merges))
-        counts, num_unknown = _count_tokens(chunks, config)
+            return cls("bpe", (*tokens, *new), tuple(merges))
+        counts = _count_tokens(chunks, config)
         ranked = sorted(counts, key=lambda token: (-counts[token], token))
         if config.vocab_size is not None:
-            num_unknown += sum(counts[token] for token in ranked[config.vocab_size - 2 :])
             ranked = ranked[: config.vocab_size - 2]
-        return cls(config.level, (UNKNOWN, BOUNDARY, *ranked), num_unknown)
+        return cls(config.level, (UNKNOWN, BOUNDARY, *ranked))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data: level, tokens in id order, num_unknown; at bpe level also merges."""
-        data = {
-            "level": self.level,
-            "tokens": list(self.tokens),
-            "num_unknown": self.num_unknown,
-        }
+        """Return plain data: level, tokens in id order; at bpe level also merges."""
+        data: dict[str, Any] = {"level": self.level, "tokens": list(self.tokens)}
         return data | ({"merges": [list(merge) for merge in self.merges]} if self.merges else {})
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Return the vocabulary that `to_dict` described.
+        """Return the vocabulary that `to_dict` described; other keys are ignored.
 
         Raises: ValueError if the data does not describe a vocabulary.
         """
@@ -101,8 +93,8 @@ class Vocabulary:
             raise ValueError("tokens")
         if not all(isinstance(token, str) for token in tokens):
             raise ValueError("tokens")
-        level, num_unknown = data["level"], data["num_unknown"]
-        if level not in ("char", "byte", "word", "bpe") or num_unknown < 0:
+        level = data["level"]
+        if level not in ("char", "byte", "word", "bpe"):
             raise ValueError("level")
         if level in ("char", "byte") and any(len(token) != 1 for token in tokens[1:]):
             raise ValueError("tokens")
@@ -117,11 +109,11 @@ class Vocabulary:
             check_merges(tokens, merges)
         elif merges:
             raise ValueError("merges")
-        return cls(level, tokens, num_unknown, merges)
+        return cls(level, tokens, merges)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over `to_dict()`: level, tokens, num_unknown and merges."""
+        """SHA-256 over `to_dict()`: level, tokens and merges."""
         return hashlib.sha256(json.dumps(self.to_dict()).encode()).hexdigest()
 
     def encode(self, text: str) -> Ids:
@@ -194,10 +186,9 @@ class Decoder:
         return shown
 
 
-def _count_tokens(chunks: Iterable[str], config: TextConfig) -> tuple[Counter[str], int]:
-    """Return the counts of the tokens that are frequent enough, and the total count of the rest."""
+def _count_tokens(chunks: Iterable[str], config: TextConfig) -> Counter[str]:
+    """Return the counts of the tokens that are frequent enough; a word "<unk>" never is."""
     counts: Counter[str] = Counter()
-    num_unknown = 0
     if config.level == "char":
         all_counts: Iterable[tuple[str, int]] = count_characters(chunks).items()
     else:
@@ -206,11 +197,9 @@ def _count_tokens(chunks: Iterable[str], config: TextConfig) -> tuple[Counter[st
             counter.add(piece.split())
         all_counts = counter.iter_counts()
     for token, count in all_counts:
-        if token == UNKNOWN or (count < config.least_count and token != BOUNDARY):
-            num_unknown += count  # a word "<unk>" in the text counts as unknown
-        elif token != BOUNDARY:
+        if count >= config.least_count and token not in (UNKNOWN, BOUNDARY):
             counts[token] = count
-    return counts, num_unknown
+    return counts
 
 
 def require_known(vocabulary: Vocabulary, text: str, *, subject: str, remedy: str) -> None:

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy, embedding, linear
 from torch.testing import assert_close
 
 from rnnlm_cli.config import UNKNOWN_ID
+from rnnlm_cli.nn.dropout import apply_token_dropout
 from rnnlm_cli.nn.network import find_distinct_inputs
 from rnnlm_cli.nn.randomness import make_generator
 
@@ -121,7 +122,8 @@ def test_dropout_applies_to_the_input_of_every_layer_and_of_the_output_layer(mak
         return x * (torch.rand(x.shape, generator=generator) >= 0.4) / 0.6
 
     inputs = torch.randint(V, (T, B))
-    x = drop(embedding(inputs, network.embedding))
+    x = embedding(inputs, network.embedding)
+    x = apply_token_dropout(x, inputs, 0.4, generator)
     for layer in network.recurrent_layers:
         y, _ = layer(x, layer.initial_state(B))
         x = drop(y)

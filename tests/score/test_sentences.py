@@ -11,7 +11,7 @@ from rnnlm_cli.score.score import Score
 from rnnlm_cli.score.sentences import score_document, score_sentences
 from rnnlm_cli.text.vocabulary import Vocabulary
 
-VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abcde"), 0)
+VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abcde"))
 
 
 def uniform(make_network, **settings):
@@ -58,8 +58,7 @@ def test_unknown_tokens_are_scored_only_if_training_had_some(make_network):
     (given,) = score(make_network(unknown_trained=False), "axb", with_tokens=True)
     assert counts(given) == (1, 1, 2)
     assert [token.nats is None for token in given.tokens] == [False, True, False]
-    trained = Vocabulary("char", VOCABULARY.tokens, 3)
-    (given,) = score(make_network(), "axb", vocabulary=trained, with_tokens=True)
+    (given,) = score(make_network(), "axb", with_tokens=True)
     assert counts(given) == (1, 0, 3)
     assert given.score.unknown_nats == given.tokens[1].nats
 

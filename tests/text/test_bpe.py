@@ -96,7 +96,6 @@ def test_round_trip_is_exact_and_nothing_unknown(text, size):
     assert decoder.feed(ids) + decoder.finish() == text and decoder.num_replaced == 0
     assert all(1 <= id_ < len(vocabulary) <= size for id_ in ids)
     assert [vocabulary.tokens[id_] for id_ in ids] == vocabulary.split(text)
-    assert vocabulary.num_unknown == 0
 
 
 @SLOW
@@ -212,7 +211,7 @@ A, B, C = (VOCABULARY.tokens.index(letter) for letter in "abc")
     ],
 )
 def test_inconsistent_merges_are_refused(tokens, merges):
-    data = {"level": "bpe", "tokens": [*VOCABULARY.tokens[:257], "ab"], "num_unknown": 0}
+    data = {"level": "bpe", "tokens": [*VOCABULARY.tokens[:257], "ab"]}
     assert Vocabulary.from_dict(data | {"merges": [[A, B]]}).split("abc") == ["ab", "c"]
     with pytest.raises(ValueError):
         Vocabulary.from_dict(
@@ -236,5 +235,5 @@ def test_merges_that_make_the_unknown_token_are_refused():
     merges = [[less, u], [257, n], [258, k], [259, more]]
     with pytest.raises(ValueError):
         Vocabulary.from_dict(
-            {"level": "bpe", "tokens": tokens + new, "num_unknown": 0, "merges": merges}
+            {"level": "bpe", "tokens": tokens + new, "merges": merges}
         )

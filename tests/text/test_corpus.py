@@ -2,6 +2,7 @@
 
 import bz2
 import hashlib
+from functools import partial
 
 import pytest
 
@@ -19,20 +20,30 @@ TEXT = (
 OTHER = "not to be, \u4e00 ~~\nthe question"
 
 
-def test_a_given_vocabulary_is_used_and_counts_the_unknown_tokens(tmp_path, cache):
+def test_a_given_vocabulary_is_used_and_the_corpus_counts_the_unknown_tokens(tmp_path, cache):
     (tmp_path / "train").write_text("abxabyab\n" * 5, "utf-8")
     (tmp_path / "valid").write_text("xab", "utf-8")
     sources = Sources((str(tmp_path / "train"),), (str(tmp_path / "valid"),))
-    for before in (0, 3):
-        given = Vocabulary("char", ("<unk>", "\n", "b", "a"), before)
-        for _ in range(2):  # encoded, then from the cache
-            loaded = load_corpus(sources, TextConfig(), cache=Cache(cache), vocabulary=given)
-            assert loaded.vocabulary == Vocabulary("char", given.tokens, before + 10)
-            assert loaded.train.tokens_N[:9].tolist() == [3, 2, 0, 3, 2, 0, 3, 2, 1]
-            assert loaded.counts_V.tolist() == [10, 5, 15, 15]
-            assert loaded.valid.tokens_N.tolist() == [0, 3, 2]
-    assert len(Cache(cache).list_entries()) == 2
+    given = Vocabulary("char", ("<unk>", "\n", "b", "a"))
+    for _ in range(2):  # encoded, then from the cache
+        loaded = load_corpus(sources, TextConfig(), cache=Cache(cache), vocabulary=given)
+        assert loaded.vocabulary == given and loaded.num_unknown == 10
+        assert loaded.train.tokens_N[:9].tolist() == [3, 2, 0, 3, 2, 0, 3, 2, 1]
+        assert loaded.counts_V.tolist() == [10, 5, 15, 15]
+        assert loaded.valid.tokens_N.tolist() == [0, 3, 2]
+    assert len(Cache(cache).list_entries()) == 1
     assert "x" in load_corpus(sources, TextConfig(), cache=Cache(cache)).vocabulary.tokens
+
+
+def test_unknown_tokens_can_be_scored_if_the_network_has_learnt_them(tmp_path, cache):
+    (tmp_path / "train").write_text("abab\n" * 5, "utf-8")
+    (tmp_path / "valid").write_text("xyz", "utf-8")
+    sources = Sources((str(tmp_path / "train"),), (str(tmp_path / "valid"),))
+    given = Vocabulary("char", ("<unk>", "\n", "b", "a"))
+    load = partial(load_corpus, sources, TextConfig(), cache=Cache(cache), vocabulary=given)
+    with pytest.raises(TextError, match="contains no token that the vocabulary knows"):
+        load()
+    assert load(unknown_trained=True).valid.tokens_N.tolist() == [0, 0, 0]
 
 
 def test_files_are_identified_by_their_absolute_paths(tmp_path, cache, monkeypatch):

@@ -55,7 +55,7 @@ def test_the_last_evaluation_takes_at_most_a_tenth_of_the_budget(clock):
 
 def corpus_of(size):
     tokens_N = (np.arange(size) % 6 + 1).astype(np.int32)
-    vocabulary = Vocabulary("char", ("<unk>", "\n", *"abcde"), 1)
+    vocabulary = Vocabulary("char", ("<unk>", "\n", *"abcde"))
     counts_V = np.bincount(tokens_N, minlength=7)
     return Corpus(vocabulary, Part(tokens_N, size), Part(tokens_N, size), None, counts_V)
 
