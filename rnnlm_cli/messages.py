@@ -1,4 +1,4 @@
-"""Where notes, warnings and the progress of long work go: silent by default."""
+"""The sink of notes, warnings and the progress of long work: silent by default."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence

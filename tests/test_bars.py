@@ -1,4 +1,4 @@
-"""What a model must have learned after minutes of training on real text. Slow."""
+"""Abilities that a model must have after minutes of training on real text. Slow."""
 
 import json
 import random

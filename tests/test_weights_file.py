@@ -34,7 +34,7 @@ every_network = pytest.mark.parametrize(
 
 
 class Module(nn.Module):
-    """What a PyTorch user has."""
+    """A module as a PyTorch user has it."""
 
     def __init__(self, cell, num_layers, *, tied=False, bias=True):
         super().__init__()

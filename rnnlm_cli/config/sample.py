@@ -1,4 +1,4 @@
-"""How new text is sampled."""
+"""The settings of sampling new text."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from rnnlm_cli.config.option import MAX_SEED, Config, number, option, whole_numb
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig(Config):
-    """How new text is sampled. Temperature 0 is greedy; top_k 0 and top_p 1 are off."""
+    """The settings of sampling new text. Temperature 0 is greedy; top_k 0 and top_p 1 are off."""
 
     num_tokens: int = option(
         200, "Number of new tokens to generate.", whole_number(1, 10**12), flags=("-n", "--n"),

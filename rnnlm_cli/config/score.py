@@ -1,4 +1,4 @@
-"""How given text is scored."""
+"""The settings of scoring given text."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from rnnlm_cli.config.option import MAX_SIZE, Config, flag_of, option, whole_num
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreConfig(Config):
-    """How given text is scored: as separate sentences, or as running documents."""
+    """The settings of scoring given text: as separate sentences, or as running documents."""
 
     closing: bool | None = option(
         None, "Predict the newline at the end of each sentence too.",

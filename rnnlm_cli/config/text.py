@@ -1,4 +1,4 @@
-"""How a text becomes tokens."""
+"""The settings of turning a text into tokens."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ TextMode = Literal["sentences", "running"]
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(Config):
-    """How a text becomes tokens.
+    """The settings of turning a text into tokens.
 
     If `text` or `min_count` is None, its default depends on the level: word-level text is read as
     sentences, and tokens that occur only once are unknown (byte and bpe level know all text).
@@ -71,7 +71,7 @@ class TextConfig(Config):
 
     @property
     def sentences(self) -> bool:
-        """Whether every line is a separate sentence, rather than part of one running text."""
+        """True if every line is a separate sentence, rather than part of one running text."""
         return (self.text or ("sentences" if self.level == "word" else "running")) == "sentences"
 
     @property

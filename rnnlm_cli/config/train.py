@@ -1,4 +1,4 @@
-"""How a network is fitted, and for how long."""
+"""The settings of fitting a network, and its budget."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ SoftmaxName = Literal["full", "sampled"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Config):
-    """How a network is fitted. At most one budget: minutes, epochs or steps.
+    """The settings of fitting a network. At most one budget: minutes, epochs or steps.
 
     If `lr` or `weight_decay` is None, it depends on the optimizer; if `softmax` is None, on the
     size of the vocabulary and on the device.

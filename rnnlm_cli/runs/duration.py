@@ -1,4 +1,4 @@
-"""How long a run trains and evaluates: for new, resumed and extended runs."""
+"""The length of a run, in steps and evaluated tokens: for new, resumed and extended runs."""
 
 import time
 from collections.abc import Mapping

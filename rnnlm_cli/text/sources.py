@@ -40,7 +40,7 @@ class Sources:
 
     @property
     def reads_stdin(self) -> bool:
-        """Whether standard input is one of the sources."""
+        """True if standard input is one of the sources."""
         return STDIN in (*self.train, *self.valid, *self.test)
 
 

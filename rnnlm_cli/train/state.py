@@ -52,7 +52,7 @@ class TrainState:
 
     @property
     def has_best(self) -> bool:
-        """Whether a validation has found a finite loss."""
+        """True if a validation has found a finite loss."""
         return math.isfinite(self.best_nats)
 
     def has_diverged(self, nats: float, uniform_nats: float) -> bool:

@@ -50,7 +50,7 @@ def test_dense_parameters_are_stepped_as_pytorch_steps_them():
 
 @pytest.mark.parametrize("adaptive", [True, False])
 def test_rows_are_stepped_as_pytorch_steps_a_dense_table(adaptive):
-    """What a row misses while it has no gradient is made up for when it is touched again."""
+    """The decay that a row misses while it has no gradient is applied when it is touched again."""
     table = torch.randn(R, E, requires_grad=True)
     dense = table.detach().clone().requires_grad_()
     if adaptive:

@@ -1,0 +1,61 @@
+"""rnnlm info: the facts about a model, and the command that repeats its run."""
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.training import markov_text
+
+
+@pytest.fixture
+def text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = markov_text(6000, seed=3, letters="abcdefghijk")[0]
+    lines = [" ".join(words[k : k + 30 : 2]) for k in range(0, 6000, 30)]
+    Path("text").write_text("\n".join(lines) + "\n")
+    return "text"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "--steps 12 --hidden-size 24 --batch-size 8 --bptt 16 --dropout 0.25 --clip 0 --seed 5",
+        "--epochs 1 --cell elman --nonlinearity relu --layers 2 --hidden-size 16 --lr 0.0015",
+        "--steps 9 --level word --min-count 1 --vocab-size 9 --no-tied --softmax sampled"
+        " --softmax-samples 5 --hidden-size 16",
+        "--steps 9 --level bpe --vocab-size 280 --text sentences --optimizer sgd --cell lstm"
+        " --hidden-size 16 --accumulate 2 --valid-fraction 0.3",
+        "--steps 9 --level byte --hidden-size 16 --valid text --weight-decay 0.3",
+    ],
+)
+def test_the_command_that_info_prints_repeats_the_run(text, run, settings):
+    code, _, err = run("train", text, *settings.split(), "--out", "first")
+    assert code == 0, err
+    command = json.loads(run("info", "first", "--json")[1])["repeat"]
+    program, *arguments = shlex.split(command.replace("TEXT", text).replace("VALID", text))
+    assert program == "rnnlm" and arguments[0] == "train"
+    code, _, err = run(*arguments, "--out", "second")
+    assert code == 0, err
+    assert Path("first").read_bytes() == Path("second").read_bytes()
+
+
+def test_the_command_names_the_initial_model_of_a_warm_start(text, run):
+    small = ("--hidden-size", 16, "--batch-size", 8, "--bptt", 16, "--steps", 5)
+    run("train", text, *small, "--out", "base")
+    run("train", text, "--init", "base", *small[2:], "--out", "tuned")
+    command = json.loads(run("info", "tuned", "--json")[1])["repeat"]
+    assert "--init INIT" in command and "--min-count" not in command
+    code, _, err = run(*shlex.split(
+        command.replace("TEXT", text).replace("INIT", "base")
+    )[1:], "--out", "again")
+    assert code == 0, err
+    assert Path("tuned").read_bytes() == Path("again").read_bytes()
+
+
+def test_a_version_1_model_is_described_too(run):
+    model = Path(__file__).parents[1] / "data" / "v1" / "v1-char-gru.model"
+    facts = json.loads(run("info", model, "--json")[1])
+    assert facts["unknown_tokens"] == 715 and facts["level"] == "char"
+    assert "--hidden-size 8" in facts["repeat"] and "--steps 150" in facts["repeat"]
