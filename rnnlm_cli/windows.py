@@ -135,11 +135,11 @@ class TrainingRows:
         """The reset rule of the text. The first use reads the whole text."""
         return ResetRule.choose(self.tokens_N, sentences=self._sentences)
 
-    def num_windows(self, epoch: int) -> int:
+    def count_windows(self, epoch: int) -> int:
         """Return the number of windows in an epoch. It varies a little with the offset."""
         return self._lay_rows(epoch).num_windows
 
-    def window(self, position: Position, step: int) -> tuple[Window, Position]:
+    def read_window(self, position: Position, step: int) -> tuple[Window, Position]:
         """Return the window at a position, and the next position.
 
         Args:

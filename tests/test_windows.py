@@ -26,7 +26,7 @@ def make_rows(tokens, *, batch_size=3, bptt=5, sentences=False, seed=1):
 def read(rows, num_windows, position=START):
     windows = []
     for step in range(num_windows):
-        window, position = rows.window(position, step)
+        window, position = rows.read_window(position, step)
         windows.append(window)
     return windows, position
 
@@ -55,7 +55,7 @@ def test_rows_read_their_part_of_the_text_in_order(make_tokens):
     tokens = make_tokens(200, vocab_size=300)  # every token occurs once
     rows = make_rows(tokens)
     rows.rule = ResetRule(0.0, 0.0)
-    windows, position = read(rows, rows.num_windows(0))
+    windows, position = read(rows, rows.count_windows(0))
     targets = torch.cat([window.targets_TB for window in windows])
     inputs = torch.cat([window.inputs_TB for window in windows])
     assert position == Position(1, 0)
@@ -69,9 +69,9 @@ def test_rows_read_their_part_of_the_text_in_order(make_tokens):
 def test_every_row_of_an_epoch_begins_with_a_reset_that_reads_the_boundary(make_tokens):
     rows = make_rows(make_tokens(300, line=9), sentences=True)
     for epoch in (0, 1):
-        window, _ = rows.window(Position(epoch, 0), 0)
+        window, _ = rows.read_window(Position(epoch, 0), 0)
         assert window.resets_TB[0].all()
-    for window in read(rows, 2 * rows.num_windows(0))[0]:
+    for window in read(rows, 2 * rows.count_windows(0))[0]:
         assert (window.inputs_TB[window.resets_TB] == BOUNDARY_ID).all()
         assert window.inputs_TB.shape == window.targets_TB.shape == (5, 3)
 
@@ -79,11 +79,11 @@ def test_every_row_of_an_epoch_begins_with_a_reset_that_reads_the_boundary(make_
 def test_sentences_reset_at_every_boundary_and_rows_begin_at_sentence_starts(make_tokens):
     tokens = make_tokens(300, line=9)
     rows = make_rows(tokens, sentences=True)
-    windows, _ = read(rows, rows.num_windows(0))
+    windows, _ = read(rows, rows.count_windows(0))
     for window in windows:
         assert torch.equal(window.resets_TB, window.inputs_TB == BOUNDARY_ID)
     for epoch in range(5):
-        first, _ = rows.window(Position(epoch, 0), 0)
+        first, _ = rows.read_window(Position(epoch, 0), 0)
         lines = set(np.flatnonzero(tokens == BOUNDARY_ID) + 1) | {0}
         begins = [np.flatnonzero(tokens == int(token)) for token in first.targets_TB[0]]
         assert all(lines & set(begin.tolist()) for begin in begins)
@@ -92,13 +92,13 @@ def test_sentences_reset_at_every_boundary_and_rows_begin_at_sentence_starts(mak
 def test_rows_ignore_sentence_starts_if_lines_are_too_long(make_tokens):
     tokens = make_tokens(300)
     tokens[290] = BOUNDARY_ID
-    assert make_rows(tokens, sentences=True).num_windows(0) == (300 - 4) // 3 // 5
+    assert make_rows(tokens, sentences=True).count_windows(0) == (300 - 4) // 3 // 5
 
 
 def test_running_text_resets_at_boundaries_every_thousand_tokens_on_average(make_tokens):
     tokens = make_tokens(60_000, line=39)
     rows = make_rows(tokens, batch_size=10, bptt=100)
-    windows, _ = read(rows, rows.num_windows(0))
+    windows, _ = read(rows, rows.count_windows(0))
     resets = torch.stack([window.resets_TB for window in windows]).sum().item() - 10
     assert 60 * 0.6 < resets < 60 * 1.4  # about 60, with a standard deviation of about 8
     before = torch.cat([w.targets_TB for w in windows])[:-1]
@@ -118,8 +118,8 @@ def test_a_window_depends_only_on_its_position_and_step(make_tokens):
     other = make_rows(make_tokens(300, line=9))
     position = START
     for _ in range(5):
-        _, position = other.window(position, 99)  # another path to the same place
-    window, _ = other.window(position, 5)
+        _, position = other.read_window(position, 99)  # another path to the same place
+    window, _ = other.read_window(position, 5)
     for tensor, expected in zip(window, windows[5], strict=True):
         assert torch.equal(tensor, expected)
 
@@ -128,7 +128,7 @@ def test_offsets_differ_between_epochs_and_seeds(make_tokens):
     tokens = make_tokens(300)
 
     def first_target(epoch, seed):
-        window, _ = make_rows(tokens, seed=seed).window(Position(epoch, 0), 0)
+        window, _ = make_rows(tokens, seed=seed).read_window(Position(epoch, 0), 0)
         return int(window.targets_TB[0, 0])
 
     for firsts in ({first_target(epoch, 1) for epoch in range(20)},
@@ -145,4 +145,4 @@ def test_a_small_text_reduces_the_batch_to_eight_windows_an_epoch(
     assert num_tokens >= 8 * small_batch * small_window
     if num_tokens >= 8 * batch_size * bptt:
         assert (small_batch, small_window) == (batch_size, bptt)
-    make_rows(make_tokens(min(num_tokens, 1000)), batch_size=1, bptt=1).window(START, 0)
+    make_rows(make_tokens(min(num_tokens, 1000)), batch_size=1, bptt=1).read_window(START, 0)

@@ -144,7 +144,7 @@ def extend_run(
 def _count_steps(learner: Learner, first_epoch: int, num_epochs: int) -> int:
     """Return the number of steps of some epochs."""
     windows = sum(
-        learner.rows.num_windows(epoch) for epoch in range(first_epoch, first_epoch + num_epochs)
+        learner.rows.count_windows(epoch) for epoch in range(first_epoch, first_epoch + num_epochs)
     )
     return max(1, windows // learner.config.accumulate)
 

@@ -33,7 +33,7 @@ class Interrupt:
     ) -> None:
         self._restore_handlers()
 
-    def came(self) -> bool:
+    def has_come(self) -> bool:
         """Return whether a signal has asked to stop."""
         return self.signum is not None
 

@@ -102,7 +102,7 @@ class Run:
             self.progress.begin(self.plan, state.step)
             try:
                 while state.step < self.plan.total_steps:
-                    if interrupt.came() or state.step == pause_at or self._is_out_of_patience():
+                    if interrupt.has_come() or state.step == pause_at or self._is_out_of_patience():
                         break
                     step, valid_nats = state.step, None
                     lr = state.lr_scale * self.plan.lr(step, peak=learner.config.peak_lr)
@@ -125,7 +125,7 @@ class Run:
             finally:
                 self.progress.end()
             paused = state.step == pause_at and state.step < self.plan.total_steps
-            stopped = interrupt.came() or paused
+            stopped = interrupt.has_come() or paused
             if stopped:  # save first, because a second signal does not wait
                 self._save_checkpoint()
             self._require_best()

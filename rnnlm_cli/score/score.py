@@ -64,6 +64,7 @@ class Score:
         )
 
     def __add__(self, other: "Score") -> "Score":
+        """Return the score of both texts together."""
         return Score(
             nats=self.nats + other.nats,
             num_predicted=self.num_predicted + other.num_predicted,

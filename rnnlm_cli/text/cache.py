@@ -66,7 +66,10 @@ class Entry:
             pass
 
     def note_checkpoint(self, checkpoint: Path) -> None:
-        """Protect the entry from eviction while this checkpoint refers to it."""
+        """Protect the entry from eviction while this checkpoint refers to it.
+
+        A cache that cannot be written is left as it is.
+        """
         line = f"{checkpoint.absolute()}\n"
         path = self.folder / RUNS
         try:

@@ -83,7 +83,11 @@ def decompress_file(file: Reader, path: str) -> Reader:
 
 
 def decompress_stream(stream: Reader) -> Reader:
-    """Return a reader of the decompressed bytes of a stream that has no name."""
+    """Return a reader of the decompressed bytes of a stream.
+
+    The first bytes tell the format, because a stream has no name with a suffix. A stream in no
+    known format is read as it is.
+    """
     head = stream.read(MAX_MAGIC_BYTES)
     whole = _PrefixedReader(head, stream)
     for suffix, compression in FORMATS.items():

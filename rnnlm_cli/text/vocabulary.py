@@ -86,7 +86,7 @@ class Vocabulary:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Return the vocabulary that `to_dict` described; other keys are ignored.
 
-        Raises: ValueError if the data does not describe a vocabulary.
+        Raises: ValueError, KeyError or TypeError if the data does not describe a vocabulary.
         """
         tokens = tuple(data["tokens"])
         if tokens[:2] != (UNKNOWN, BOUNDARY) or len(set(tokens)) != len(tokens):

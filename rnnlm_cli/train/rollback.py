@@ -11,7 +11,10 @@ ROLLBACK_CLIP = 1.0  # maximum gradient norm after a rollback, if there was no c
 
 
 def roll_back(learner: Learner, state: TrainState) -> None:
-    """Return to the best weights, reset the optimizers and lower the learning rate.
+    """Return to the best weights, and lower the learning rate.
+
+    The optimizers lose their moments, the hidden state becomes zero, and the moving average of the
+    loss begins anew. The place in the text and the number of steps stay.
 
     Raises: RnnlmError after MAX_ROLLBACKS rollbacks.
     """

@@ -17,14 +17,15 @@ def train_step(learner: Learner, state: TrainState, lr: float, clip: float | Non
     Args:
         lr: the learning rate.
         clip: the maximum norm of the gradient; None does not clip.
-    Returns: False if the loss or the gradient is not finite. The weights are unchanged then.
+    Returns: False if the loss or the gradient is not finite. The weights are unchanged then, but
+        the step counts as done: its number and the place in the text have advanced.
     """
     network, config = learner.network, learner.config
     for parameter in network.parameters():
         parameter.grad = None
     nats, network_state = 0.0, state.network_state
     for number in range(state.step * config.accumulate, (state.step + 1) * config.accumulate):
-        window, state.position = learner.rows.window(state.position, number)
+        window, state.position = learner.rows.read_window(state.position, number)
         inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
         sample = None if learner.classes is None else learner.classes.draw(
             make_generator(config.seed, "classes", number)

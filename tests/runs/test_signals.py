@@ -97,5 +97,5 @@ def test_the_usual_handlers_return_after_the_block():
 def test_a_second_signal_acts_as_usual():
     with pytest.raises(KeyboardInterrupt), Interrupt() as interrupt:
         os.kill(os.getpid(), signal.SIGINT)
-        assert interrupt.came()
+        assert interrupt.has_come()
         os.kill(os.getpid(), signal.SIGINT)
