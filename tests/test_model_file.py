@@ -74,7 +74,7 @@ def test_a_truncated_file_is_refused(path, part):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(version=2), "newer rnnlm"),
+        (lambda d: d.update(version=3), "newer rnnlm"),
         (lambda d: d.update(format="other"), "another program"),
         (lambda d: d.update(sentences=True), "checksum"),
         (lambda d: d["model"].update(hidden_size=6), "do not fit"),

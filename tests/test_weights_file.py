@@ -183,8 +183,8 @@ def test_what_is_not_a_language_model_is_refused(tmp_path, change, message):
 
 
 OURS = [
-    (lambda d, _: d.update(version=2), "('rnnlm-weights', 2); ('rnnlm-weights', 1) is needed."),
-    (lambda d, _: d.update(format="rnnlm-model"), "('rnnlm-model', 1); ('rnnlm-weights', 1) is"),
+    (lambda d, _: d.update(version=3), "('rnnlm-weights', 3); ('rnnlm-weights', 2) is needed."),
+    (lambda d, _: d.update(format="rnnlm-model"), "('rnnlm-model', 2); ('rnnlm-weights', 2) is"),
     (lambda d, _: d["model"].update(embedding_size=1 << 20, hidden_size=1 << 20), "(7, 1048576)"),
     (lambda d, _: d["model"].pop("dropout"), "hold together"),
     (lambda d, _: d["vocabulary"]["tokens"].pop(), "hold together"),

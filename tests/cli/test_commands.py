@@ -6,10 +6,10 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import torch
 
 from rnnlm_cli import __version__
 from tests.builders import save_tiny
@@ -180,7 +180,7 @@ def test_info_says_what_the_model_is(model_path, run):
 
 
 def test_version(run):
-    assert run("--version")[:2] == (0, f"rnnlm {__version__} (PyTorch {torch.__version__})\n")
+    assert run("--version")[:2] == (0, f"rnnlm {__version__} (PyTorch {version('torch')})\n")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["train"], ["score"]])

@@ -49,6 +49,9 @@ def kill_and_resume(settings, times, seed):
 def test_a_killed_and_resumed_run_ends_in_the_bytes_of_an_uninterrupted_one(text, settings):
     settings = (text, *DROPOUT, "--steps", 500, *settings)
     whole = start_process(*settings, "--out", "whole")
+    while not Path("whole.state").exists():  # then the text is in the cache for both
+        assert whole.poll() is None
+        time.sleep(0.01)
     killed = kill_and_resume((*settings, "--out", "broken"), times=2, seed=1)
     assert wait_for(whole)[0] == 0 and killed
     assert Path("broken").read_bytes() == Path("whole").read_bytes()
