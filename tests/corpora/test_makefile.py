@@ -26,9 +26,10 @@ def make(tmp_path):
     (tmp_path / "bin" / "python").chmod(0o755)
 
     def call(*arguments, **variables):
+        alone = {"LC_ALL": "C", "MAKEFLAGS": "", "MAKELEVEL": "0"}  # not a make inside a make
         return subprocess.run(
-            ["make", *arguments, "INSTALLED=", "BIN=bin"], cwd=tmp_path, capture_output=True,
-            text=True, env=os.environ | {"LC_ALL": "C", "MAKEFLAGS": ""} | variables,
+            ["make", "--no-print-directory", *arguments, "INSTALLED=", "BIN=bin"], cwd=tmp_path,
+            capture_output=True, text=True, env=os.environ | alone | variables,
         )
 
     return call
