@@ -25,7 +25,7 @@ CONFIGS: tuple[type[Config], ...] = (TextConfig, ModelConfig, TrainConfig)
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRequest:
-    """A request for a new run (`start`) or for more of an existing one (`resume`).
+    """A request for a new run (`start_run`), or for more of an existing one (`resume_run`).
 
     Args:
         sources: the texts; `rnnlm_cli.text.sources.Sources(train=("corpus.txt",))` names one file.

@@ -35,7 +35,7 @@ SAMPLE_TOKENS = {"char": 160, "byte": 160, "bpe": 60, "word": 40}
 
 @dataclass(kw_only=True)
 class Run:
-    """A training run; `rnnlm_cli.runs.start` and `resume` make one.
+    """A training run; `start_run` and `resume_run` make one.
 
     It holds the lock of its model file until `train` returns or the run is closed.
 
@@ -88,7 +88,7 @@ class Run:
         """Train until the plan ends, and evaluate the best model in full.
 
         Ctrl-C, SIGTERM and a closed terminal end the loop after the step; the checkpoint and the
-        best model are saved, and `resume` continues the run.
+        best model are saved, and `resume_run` continues the run.
 
         Args:
             pause_at: stop in the same way after this many steps.
@@ -147,7 +147,8 @@ class Run:
             self._save_checkpoint(finished=True)
         return Outcome(
             valid, test, self.state.step, self.plan.total_steps, finished,
-            stopped_early=finished and self._is_out_of_patience(), signum=interrupt.signum,
+            stopped_early=finished and self._is_out_of_patience(),
+            signum=None if finished else interrupt.signum,
         )
 
     def _validate(self) -> float:
