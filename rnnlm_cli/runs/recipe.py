@@ -95,7 +95,8 @@ def choose_hidden_size(given: Mapping[str, Any]) -> tuple[int, str]:
     minutes = given.get("minutes", DEFAULT_MINUTES)
     size = REFERENCE_SIZE * (minutes / REFERENCE_MINUTES) ** 0.25
     size = min(max(MIN_SIZE, size), MAX_SIZE)
-    return SIZE_STEP * round(size / SIZE_STEP), f" (to suit {minutes:g} minutes)"
+    unit = "minute" if minutes == 1 else "minutes"
+    return SIZE_STEP * round(size / SIZE_STEP), f" (to suit {minutes:g} {unit})"
 
 
 def _estimate_tokens_read(level: Level, text: TextSize, settings: Mapping[str, Any]) -> float:
