@@ -118,7 +118,7 @@ class TrainingRows:
         tokens_N: the training text.
         batch_size: B.
         bptt: T.
-        sentences: whether every line is a sentence of its own.
+        sentences: whether every line is a separate sentence.
         seed: seed of the offsets and the resets.
     """
 

@@ -128,7 +128,7 @@ class Container:
         return self.file_format.damage_error(self.path, reason)
 
     def _read_array(self, begin: int, size: int, dtype: str) -> NDArray[Any]:
-        """Read one array into memory of its own: a memory map would change with the file."""
+        """Read one array into separate memory: a memory map would change with the file."""
         with self.file_format.translate_errors(self.path):
             self._file.seek(self._header.data_begin + begin)
             array: NDArray[Any] = np.fromfile(self._file, dtype, size)

@@ -79,7 +79,7 @@ class RecurrentLayer(nn.Module):
             gates = W_ih x + b_ih + outer part of b_hh
 
         The outer part of b_hh is the part that can be added outside the recurrence: all of it,
-        but for the GRU only that of the gates r and z.
+        except for the GRU, where it is only that of the gates r and z.
 
         Args:
             x: the inputs, (..., E): for example (T, B, E), or K distinct ones, (K, E).

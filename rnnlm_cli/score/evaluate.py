@@ -110,7 +110,7 @@ def evaluate(
 
     Args:
         tokens_N: the text.
-        sentences: whether every line is a sentence of its own.
+        sentences: whether every line is a separate sentence.
         max_tokens: approximate maximum number of tokens to read, warm-up included. They are
             spread evenly over the text. None reads all.
     """
