@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rnnlm_cli.errors import TextError
+from rnnlm_cli.files.run_files import has_run_file_name, is_run_history
 from rnnlm_cli.messages import Messages
 from rnnlm_cli.text.decompress import SUFFIXES
 from rnnlm_cli.text.reading import STDIN, read_raw_chunks
 
 HEAD_BYTES = 8192  # the part of a file that decides between text and binary
-MODEL_SUFFIX = ".rnnlm"  # in the names of models and of the files beside them
-HISTORY_START = b'{"step": '  # the first bytes of a training history
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,8 @@ def _list_files_below(folder: str) -> Iterator[str]:
         folders[:] = [each for each in folders if not each.startswith(".")]
         for name in names:
             path = os.path.join(at, name)
-            if not name.startswith(".") and MODEL_SUFFIX not in name and os.path.isfile(path):
+            is_hidden_or_ours = name.startswith(".") or has_run_file_name(name)
+            if not is_hidden_or_ours and os.path.isfile(path):
                 yield path
 
 
@@ -187,6 +187,6 @@ def _is_text(path: str, any_bytes: bool) -> bool:
             head = file.read(HEAD_BYTES)
     except OSError:
         return True  # the error is reported when the file is read
-    if head.startswith(HISTORY_START):
+    if is_run_history(head):
         return False
     return any_bytes or path.endswith(SUFFIXES) or b"\0" not in head
