@@ -50,15 +50,19 @@ def save_model(path: str | Path, model: Model) -> None:
 
     Raises: FileError if the disk or the folder does not take the file; the old file stays.
     """
-    description = {
+    arrays = to_arrays(model.network.state_dict())
+    container.write_container(Path(path), MODEL, describe_model(model), arrays)
+
+
+def describe_model(model: Model) -> dict[str, Any]:
+    """Return the description that a model file holds, without the keys of the container."""
+    return {
         "model": asdict(model.network.config),
         "sentences": model.sentences,
         "encoding": model.encoding,
         "vocabulary": model.vocabulary.to_dict(),
         "training": dict(model.training),
     }
-    arrays = to_arrays(model.network.state_dict())
-    container.write_container(Path(path), MODEL, description, arrays)
 
 
 def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model:

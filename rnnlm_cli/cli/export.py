@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rnnlm_cli.cli.options import ModelOption
-from rnnlm_cli.errors import FileError
-from rnnlm_cli.files.atomic import require_folder
-from rnnlm_cli.files.run_files import DEFAULT_MODEL, RunFileKind, may_replace
+from rnnlm_cli.cli.options import ForceOption, ModelOption
+from rnnlm_cli.files.overwrite import require_no_input, require_replaceable
+from rnnlm_cli.files.run_files import DEFAULT_MODEL, RunFileKind
 
 if TYPE_CHECKING:
     from rnnlm_cli.config import ModelConfig
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Safetensors file to write.")],
     model: ModelOption = DEFAULT_MODEL,
+    force: ForceOption = False,
 ) -> None:
     """Write a model's weights as plain safetensors with torch.nn's names.
 
@@ -29,7 +29,8 @@ def export(
     from rnnlm_cli.model_file import load_model
     from rnnlm_cli.weights_file import save_weights
 
-    _require_replaceable(out)
+    require_replaceable(out, RunFileKind.WEIGHTS, option="OUT", force=force)
+    require_no_input([out], [model], option="OUT")
     loaded = load_model(model)
     save_weights(out, loaded)
     config = loaded.network.config
@@ -57,12 +58,3 @@ def _format_module(config: ModelConfig) -> str:
         f"output = nn.Linear({config.hidden_size}, {config.vocab_size})"
     )
 
-
-def _require_replaceable(out: Path) -> None:
-    """Raise FileError if the folder is missing or if `out` is a file that must be kept."""
-    require_folder(out, option="OUT")
-    if not may_replace(out, RunFileKind.WEIGHTS):
-        raise FileError(
-            f"{out}: exists and is no file of plain weights, so it is not overwritten. "
-            "Choose another OUT"
-        )

@@ -107,6 +107,9 @@ EncodingOption = Annotated[
         show_default=False,
     ),
 ]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace a file that rnnlm did not write.")
+]
 CacheOption = Annotated[
     Path | None,
     typer.Option(

@@ -10,16 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnnlm_cli.cli.options import with_default
-from rnnlm_cli.errors import FileError
-from rnnlm_cli.files.run_files import (
-    HISTORY,
-    MODEL_SUFFIX,
-    PLOT,
-    RunFileKind,
-    companion,
-    may_replace,
-)
+from rnnlm_cli.cli.options import ForceOption, with_default
+from rnnlm_cli.files.overwrite import require_no_input, require_replaceable
+from rnnlm_cli.files.run_files import HISTORY, MODEL_SUFFIX, PLOT, RunFileKind, companion
 
 
 def plot(
@@ -32,6 +25,7 @@ def plot(
         ), show_default=False)] = None,
     by: Annotated[Literal["seconds", "steps", "tokens"], typer.Option(
         help="Quantity on the horizontal axis.")] = "seconds",
+    force: ForceOption = False,
 ) -> None:
     """Draw the losses of training runs in one plot.
 
@@ -47,10 +41,8 @@ def plot(
     paths = list(once.values())
     if out is None:
         out = paths[0].with_suffix(PLOT) if len(paths) == 1 else Path(f"runs{PLOT}")
-    if not may_replace(out, RunFileKind.PLOT):
-        raise FileError(
-            f"{out}: exists and is not a PNG, so it is not overwritten. Choose another --out"
-        )
+    require_replaceable(out, RunFileKind.PLOT, option="-o", force=force)
+    require_no_input([out], paths, option="-o")
     histories = [read_history(path) for path in paths]
     draw_losses(dict(zip(find_shortest_names(paths), histories, strict=True)), out, by=by)
     print(f"plot: {out}", file=sys.stderr)

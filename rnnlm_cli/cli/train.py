@@ -86,17 +86,17 @@ def train(
         from rnnlm_cli.runs.resume import resume_run
 
         resumed = resume_run(request, progress=progress, started=started)
-        return 0 if resumed is None else _train(resumed, out, progress)
+        return 0 if resumed is None else _train(resumed, progress)
     request.require_texts()
     if dry_run:
         return _print_plan(request, progress, started)
 
     from rnnlm_cli.runs.start import start_run
 
-    return _train(start_run(request, progress=progress, started=started), out, progress)
+    return _train(start_run(request, progress=progress, started=started), progress)
 
 
-def _train(run: Run, out: Path, progress: StderrProgress) -> int:
+def _train(run: Run, progress: StderrProgress) -> int:
     """Train, plot the losses, and report. Returns: the exit code."""
     from rnnlm_cli.runs.report import describe_outcome, describe_start
 
@@ -104,22 +104,25 @@ def _train(run: Run, out: Path, progress: StderrProgress) -> int:
         for line in describe_start(run):
             progress.say(line)
         outcome = run.train()
-        _plot(run, out, progress)
-    for line in describe_outcome(outcome, run.corpus, out):
+        _plot(run, progress)
+    for line in describe_outcome(outcome, run.corpus, run.saver.path):
         progress.say(line)
     return 0 if outcome.signum is None else 128 + outcome.signum
 
 
-def _plot(run: Run, out: Path, progress: StderrProgress) -> None:
+def _plot(run: Run, progress: StderrProgress) -> None:
     """Plot the losses beside the model; a failure is a note."""
     from rnnlm_cli.errors import RnnlmError
-    from rnnlm_cli.files.run_files import PLOT, companion
+    from rnnlm_cli.files.overwrite import require_replaceable
+    from rnnlm_cli.files.run_files import PLOT, RunFileKind, companion
     from rnnlm_cli.plots.losses import draw_losses
 
     if not run.history.records:
         return
+    model = run.saver.path
     try:
-        draw_losses({out.name: run.history.records}, companion(out, PLOT))
+        require_replaceable(companion(model, PLOT), RunFileKind.PLOT, option="--out")
+        draw_losses({model.name: run.history.records}, companion(model, PLOT))
     except RnnlmError as error:
         progress.note(f"no plot of the losses: {error}")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.files.atomic import replace_file
+from rnnlm_cli.files.run_files import PLOT_SOFTWARE
 from rnnlm_cli.plots.labels import Point, add_legend, add_perplexity_axis, mark_bests
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def draw_losses(runs: Mapping[str, Records], path: Path, *, by: By = "seconds") 
     png = io.BytesIO()
     with warnings.catch_warnings():  # letters that the font does not have become boxes
         warnings.filterwarnings("ignore", "Glyph .* missing from")
-        figure.savefig(png, format="png", dpi="figure", metadata={"Software": None})
+        figure.savefig(png, format="png", dpi="figure", metadata={"Software": PLOT_SOFTWARE})
     replace_file(path, png.getvalue())
 
 

@@ -1,15 +1,20 @@
 """The outcome of a run, and the training summary in its model file."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rnnlm_cli.files.container import encode_canonical
+from rnnlm_cli.model_file import Model, describe_model
 from rnnlm_cli.runs.run_config import RunConfig
 from rnnlm_cli.score.score import Score
 from rnnlm_cli.text.corpus import Corpus
 from rnnlm_cli.train.learner import Learner
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
+
+FIGURES = {"steps", "tokens", "planned_steps", "valid_nats", "test_nats"}  # change during a run
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,28 @@ def summarize_training(
         "valid_nats": _finite_or_none(valid_nats),
         "test_nats": None if test_nats is None else _finite_or_none(test_nats),
     }
+
+
+def is_of_same_run(description: Mapping[str, Any], model: Model) -> bool:
+    """Return whether a model file was written by the run that made `model`, or by one like it.
+
+    Its vocabulary and all its settings must be equal; its figures may differ.
+
+    Args:
+        description: of the model file, as `read_description` returns it.
+    """
+    return _describe_run(description) == _describe_run(describe_model(model))
+
+
+def _describe_run(description: Mapping[str, Any]) -> str | None:
+    """Return canonical JSON of what stays the same during a run; None if something is missing."""
+    try:
+        training = dict(description["training"])
+        kept = {name: each for name, each in training.items() if name not in FIGURES}
+        parts = {name: description[name] for name in ("model", "sentences", "vocabulary")}
+        return encode_canonical({**parts, "training": kept})
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _finite_or_none(nats: float) -> float | None:

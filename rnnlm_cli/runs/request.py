@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from rnnlm_cli.config import MachineConfig, ModelConfig, TextConfig, TrainConfig
 from rnnlm_cli.config.option import (
@@ -65,6 +66,15 @@ class TrainingRequest:
             problems.append("--valid and --valid-fraction: given together; one of them is needed")
         if problems:
             raise ConfigError(". ".join(problems))
+
+    def resolve(self) -> Self:
+        """Return the same request with `out` in place of a symbolic link to it.
+
+        Files beside the model, its lock among them, then have one place, by whatever name a run is
+        started.
+        """
+        is_link = os.path.islink(self.out)
+        return replace(self, out=Path(os.path.realpath(self.out))) if is_link else self
 
     def require_texts(self) -> None:
         """Raise ConfigError if the request names no text to train on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -16,13 +17,14 @@ from rnnlm_cli.config.machine import MAX_THREADS
 from rnnlm_cli.config.train import BUDGETS
 from rnnlm_cli.errors import ConfigError, ModelFileError
 from rnnlm_cli.files.lock import Lock
-from rnnlm_cli.files.run_files import (
-    CHECKPOINT,
-    HISTORY,
-    companion,
+from rnnlm_cli.files.overwrite import (
+    may_replace,
     remove_leftovers,
-    require_writable,
+    require_no_input,
+    require_run_files_writable,
+    set_aside,
 )
+from rnnlm_cli.files.run_files import CHECKPOINT, HISTORY, RunFileKind, companion, companions
 from rnnlm_cli.machine import describe_environment, prepare_machine
 from rnnlm_cli.messages import Messages
 from rnnlm_cli.runs.checkpoint import (
@@ -62,14 +64,16 @@ def resume_run(
     """
     started = time.monotonic() if started is None else started
     progress = progress or Progress()
+    request = request.resolve()
     request.check()
     path = companion(request.out, CHECKPOINT)
-    if not path.exists():
+    if not os.path.exists(path):
         raise ModelFileError(
             f"{path}: no such checkpoint, so there is no run to resume; 'rnnlm train TEXT' begins "
             "one, and --out names one that stands elsewhere"
         )
-    require_writable(request.out)
+    _set_foreign_history_aside(companion(request.out, HISTORY), progress)
+    require_run_files_writable(request.out)
     with ExitStack() as resources:
         resources.enter_context(Lock(request.out))
         remove_leftovers(request.out)
@@ -84,6 +88,9 @@ def resume_run(
             )
             return None
         corpus = load_same_corpus(request, checkpoint, progress)
+        require_no_input(
+            companions(request.out), [each.path for each in corpus.files], option="--out"
+        )
         progress.say(
             f"{'extending' if checkpoint.finished else 'resuming'} {request.out} after "
             f"{checkpoint.state.step:,} steps"
@@ -132,6 +139,12 @@ def _rebuild_run(
         environment=environment,
         resources=ExitStack(),
     )
+
+
+def _set_foreign_history_aside(path: Path, messages: Messages) -> None:
+    """Rename a history that is damaged at its beginning: it does not stop the run."""
+    if os.path.isfile(path) and not may_replace(path, RunFileKind.HISTORY):
+        messages.note(f"{path}: is no history that rnnlm can read; it is now {set_aside(path)}")
 
 
 def _restore(checkpoint: Checkpoint, learner: Learner) -> None:

@@ -1,16 +1,20 @@
 """The files of a run while it trains. A failed write is a warning and is retried."""
 
+import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
 
 from rnnlm_cli.errors import FileError, ModelFileError
 from rnnlm_cli.files.container import read_description
-from rnnlm_cli.files.run_files import CHECKPOINT, companion, keep_old
+from rnnlm_cli.files.overwrite import keep_old
+from rnnlm_cli.files.run_files import CHECKPOINT, companion
 from rnnlm_cli.messages import Messages
 from rnnlm_cli.model_file import MODEL, Model, save_model
 from rnnlm_cli.runs.checkpoint import Checkpoint, save_checkpoint
 from rnnlm_cli.runs.history import History
+from rnnlm_cli.runs.outcome import is_of_same_run
 
 RETRY_SECONDS = 20.0
 
@@ -22,8 +26,8 @@ class Saver:
         path: the model file.
         messages: receives warnings.
         save_every: seconds between two checkpoints.
-        replaced: the checksum of the model file that the run replaces; the first model of the run
-            is written after that file was kept as FILE.old. None if there was none.
+        replaced: the checksum of the model file that stood there when the run began; None if there
+            was none. That file, and any other that is not of this run, is kept as FILE.old.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Saver:
         self._messages = messages
         self._save_every = save_every
         self._next_checkpoint = 0.0
+        self._written: tuple[int, ...] | None = None  # the model file as this process wrote it
         self._failing: set[str] = set()  # warned about, and not written successfully since
 
     def checkpoint_is_due(self) -> bool:
@@ -89,21 +94,35 @@ class Saver:
             self._report_failure("history", error)
 
     def _save_model(self, model: Model) -> None:
-        """Write the model; before the first one of a run, keep the file that was there."""
-        if self.replaced is not None and read_checksum(self.path) == self.replaced:
-            old = keep_old(self.path)
-            self._messages.note(f"the model that was {self.path} is now {old}")
+        """Write the model; keep a file that stands there and is not of this run."""
+        kept = None if self._is_own(model) else keep_old(self.path)
         save_model(self.path, model)
+        self._written = _identify_contents(self.path)
+        if kept is not None:
+            self._messages.note(f"the model that was {self.path} is now {kept}")
+
+    def _is_own(self, model: Model) -> bool:
+        """Return whether the model file is one that this run wrote, in this process or before."""
+        if self._written is not None and self._written == _identify_contents(self.path):
+            return True
+        try:
+            found = read_description(self.path, MODEL)
+        except ModelFileError:
+            return False
+        return found.get("sha256") != self.replaced and is_of_same_run(found, model)
 
     def _save_elsewhere(self, model: Model) -> Path | None:
         """Write the model to another folder; return its path, or None if no folder takes it."""
-        for parent in (Path(tempfile.gettempdir()), Path.home(), Path.cwd()):
+        for find_parent in (Path.home, Path.cwd, tempfile.gettempdir):
             try:
-                path = Path(tempfile.mkdtemp(prefix="rnnlm-", dir=parent)) / self.path.name
-                save_model(path, model)
-                return path
-            except (FileError, OSError):
+                folder = Path(tempfile.mkdtemp(prefix="rnnlm-", dir=find_parent()))
+            except (OSError, RuntimeError):  # such as a user without a home folder
                 continue
+            try:
+                save_model(folder / self.path.name, model)
+                return folder / self.path.name
+            except FileError:
+                shutil.rmtree(folder, ignore_errors=True)
         return None
 
     def _report_failure(self, what: str, error: FileError) -> None:
@@ -125,3 +144,12 @@ def read_checksum(path: Path) -> str | None:
         return str(read_description(path, MODEL).get("sha256"))
     except ModelFileError:
         return None
+
+
+def _identify_contents(path: Path) -> tuple[int, ...] | None:
+    """Return figures that change with the contents of a file; None if there is no file."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

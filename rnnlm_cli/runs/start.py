@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,13 +13,12 @@ from rnnlm_cli.config import TextConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.errors import ModelFileError, RnnlmError
 from rnnlm_cli.files.lock import Lock
-from rnnlm_cli.files.run_files import (
-    CHECKPOINT,
-    HISTORY,
-    companion,
+from rnnlm_cli.files.overwrite import (
     remove_leftovers,
-    require_writable,
+    require_no_input,
+    require_run_files_writable,
 )
+from rnnlm_cli.files.run_files import CHECKPOINT, HISTORY, companion, companions
 from rnnlm_cli.runs.progress import Progress
 from rnnlm_cli.runs.recipe import TextSize, choose_recipe
 from rnnlm_cli.runs.report import resume_command
@@ -51,15 +51,20 @@ def start_run(
         process stands in the way, or if the model does not fit into memory.
     """
     started = time.monotonic() if started is None else started
+    request = request.resolve()
     request.check()
     request.require_texts()
-    require_writable(request.out)
+    require_run_files_writable(request.out)
     with ExitStack() as resources:
         resources.enter_context(Lock(request.out))
         remove_leftovers(request.out)
         if not request.restart:
             _require_no_unfinished_run(request.out)
         run = build_run(request, progress or Progress(), started)
+        inputs = [each.path for each in run.corpus.files]
+        if request.init is not None:
+            inputs.append(str(request.init))
+        require_no_input(companions(request.out), inputs, option="--out")
         cache = Cache(request.cache_dir)
         entry = cache.find(run.corpus.key)
         if entry is not None:
@@ -172,7 +177,7 @@ def _absolute(path: Path | None) -> str | None:
 def _require_no_unfinished_run(out: Path) -> None:
     """Raise RnnlmError if there is a checkpoint of an unfinished run."""
     path = companion(out, CHECKPOINT)
-    if not path.exists():
+    if not os.path.exists(path) or os.path.getsize(path) == 0:
         return
     from rnnlm_cli.runs.checkpoint import describe_checkpoint
 

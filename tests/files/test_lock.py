@@ -1,5 +1,6 @@
 """The lock of a model file: one owner at a time, and free again when the owner ends."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnnlm_cli.errors import FileError
+from rnnlm_cli.files import lock
 from rnnlm_cli.files.lock import Lock
 
 HOLD = """
@@ -74,3 +76,50 @@ def test_a_lock_file_that_cannot_be_written_is_an_error_of_the_model(tmp_path):
     with pytest.raises(FileError, match="cannot be written") as caught, Lock(tmp_path / "no" / "m"):
         raise AssertionError("held")
     assert str(caught.value).startswith(f"{tmp_path / 'no' / 'm'}: ")
+
+
+@pytest.mark.parametrize("make", [
+    lambda path: path.symlink_to("notes"),
+    lambda path: path.symlink_to("nowhere"),
+    lambda path: path.write_text("my own file"),
+    lambda path: path.mkdir(),
+    os.mkfifo,
+], ids=["link", "dangling link", "text", "folder", "pipe"])
+def test_what_is_no_lock_file_is_refused_and_not_touched(tmp_path, make):
+    (tmp_path / "notes").write_text("precious")
+    path = tmp_path / ".model.lock"
+    make(path)
+    before = os.lstat(path)
+    with pytest.raises(FileError, match="is no lock file of rnnlm") as caught:
+        Lock(tmp_path / "model").__enter__()
+    assert str(caught.value).startswith(f"{path}: ")
+    after = os.lstat(path)
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (
+        before.st_ino, before.st_size, before.st_mtime_ns
+    )
+    assert (tmp_path / "notes").read_text() == "precious"
+    assert sorted(os.listdir(tmp_path)) == [".model.lock", "notes"]
+
+
+def test_a_full_disk_leaves_no_lock_file(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lock.os, "write", fail)
+    with pytest.raises(FileError, match=r"model: cannot be written \(No space left on device\)"):
+        Lock(tmp_path / "model").__enter__()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_lock_file_that_another_process_deletes_meanwhile_is_made_again(tmp_path, monkeypatch):
+    usual_lstat, deleted = os.lstat, []
+
+    def delete_in_between(path, **more):
+        if str(path).endswith(".lock") and not deleted and os.path.exists(path):
+            deleted.append(path)
+            os.unlink(path)
+        return usual_lstat(path, **more)
+
+    monkeypatch.setattr(lock.os, "lstat", delete_in_between)
+    with Lock(tmp_path / "model"):
+        assert deleted and (tmp_path / ".model.lock").read_text() == str(os.getpid())
