@@ -1,8 +1,33 @@
 """The sink of notes, warnings and the progress of long work: silent by default."""
 
 import sys
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+
+# Control characters, lone surrogates, and line and paragraph separators.
+UNSAFE_CATEGORIES = {"Cc", "Cs", "Zl", "Zp"}
+BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # reorder a line
+
+
+def escape_controls(text: str) -> str:
+    """Return a text that a terminal shows on one line: control characters become escapes.
+
+    What a terminal would obey instead of showing it (colours, titles, carriage returns, newlines)
+    becomes a backslash escape, as in a Python string. Letters of all scripts stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        repr(each)[1:-1]
+        if unicodedata.category(each) in UNSAFE_CATEGORIES or each in BIDI_CONTROLS else each
+        for each in text
+    )
+
+
+def escape_lines(text: str) -> str:
+    """Return a text whose newlines stay, and whose other control characters become escapes."""
+    return "\n".join(map(escape_controls, text.split("\n")))
 
 
 class Messages:
@@ -13,11 +38,11 @@ class Messages:
 
     def note(self, text: str) -> None:
         """Receive a note: something worth knowing, nothing to be done about it."""
-        self.say(f"rnnlm: note: {text}")
+        self.say(f"rnnlm: note: {escape_controls(text)}")
 
     def warn(self, text: str) -> None:
         """Receive a warning: something went wrong, and the work continues."""
-        self.say(f"rnnlm: warning: {text}")
+        self.say(f"rnnlm: warning: {escape_controls(text)}")
 
     @contextmanager
     def stage(self, name: str, paths: Sequence[str]) -> Iterator[Callable[[int], object]]:
@@ -30,5 +55,5 @@ class StderrMessages(Messages):
     """Prints every line on stderr."""
 
     def say(self, line: str) -> None:
-        """Print one line."""
-        print(line, file=sys.stderr, flush=True)
+        """Print a line, or a few."""
+        print(escape_lines(line), file=sys.stderr, flush=True)

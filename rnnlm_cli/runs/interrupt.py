@@ -9,7 +9,8 @@ from typing import Any, Self
 class Interrupt:
     """Within its block, the first signal is only noted; a second one acts as usual.
 
-    `signum` is the signal that came, or None.
+    Signals that are ignored when the block begins stay ignored: nohup ignores SIGHUP, and a shell
+    script ignores SIGINT for its background jobs. `signum` is the signal that came, or None.
     """
 
     SIGNALS = tuple(
@@ -24,7 +25,8 @@ class Interrupt:
         if threading.current_thread() is not threading.main_thread():
             return self  # Python delivers signals to the main thread only
         for each in self.SIGNALS:
-            self._usual_handlers[each] = signal.signal(each, self._note)
+            if signal.getsignal(each) not in (signal.SIG_IGN, None):
+                self._usual_handlers[each] = signal.signal(each, self._note)
         return self
 
     def __exit__(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rnnlm_cli.messages import Messages
+from rnnlm_cli.messages import Messages, escape_lines
 
 if TYPE_CHECKING:  # torch is imported only after the texts are read
     from tqdm import tqdm
@@ -59,9 +59,9 @@ class StderrProgress(Progress):
     def say(self, line: str) -> None:
         """Print one line, above the bar."""
         if self._bar is None:
-            print(line, file=sys.stderr, flush=True)
+            print(escape_lines(line), file=sys.stderr, flush=True)
         else:
-            self._bar.write(line, file=sys.stderr)
+            self._bar.write(escape_lines(line), file=sys.stderr)
 
     @contextmanager
     def stage(self, name: str, paths: Sequence[str]) -> Iterator[Callable[[int], object]]:
