@@ -1,8 +1,20 @@
-"""python -m rnnlm_cli"""
+"""The `rnnlm` command, and `python -m rnnlm_cli`."""
 
 import sys
 
-from rnnlm_cli.cli.main import main
+
+def run() -> int:
+    """Run one command.
+
+    Returns: the exit code; 130 also for Ctrl-C while the program is still loading.
+    """
+    try:
+        from rnnlm_cli.cli.main import main
+
+        return main()
+    except KeyboardInterrupt:
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -42,6 +42,13 @@ def _translate_errors(command: Callable[..., int | None]) -> Callable[..., int |
             return code
         except OSError as error:  # Typer would make an exit of its own of some of them
             raise _describe_os_error(error) from None
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise RnnlmError(
+                "memory: is full; a smaller model, a smaller --batch-size or --bptt, or a machine "
+                "with more memory is needed. Close other programs, or choose smaller sizes"
+            ) from None
         except KeyboardInterrupt:
             raise InterruptedByUser("interrupted") from None
 
@@ -54,6 +61,14 @@ def _describe_os_error(error: OSError) -> RnnlmError:
     return RnnlmError(
         f"{subject}: cannot be used ({error.strerror or error}); a file or a folder that you may "
         "read, with room if it is written, is needed. Name another one"
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return whether the memory is used up, of the processor or of the GPU."""
+    message = str(error)
+    return isinstance(error, MemoryError) or any(
+        each in message for each in ("can't allocate memory", "out of memory")
     )
 
 

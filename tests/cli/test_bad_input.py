@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from rnnlm_cli.cli.main import main
-from rnnlm_cli.files import atomic as files
 
 USAGE, FAULT = 2, 1
 BAD = [
@@ -17,11 +16,11 @@ BAD = [
     (["plot"], USAGE, "Missing argument"),
     (["plot", "none.rnnlm"], FAULT, "none.rnnlm.jsonl: cannot be read"),
     (["plot", "."], FAULT, "cannot be read"),
-    (["plot", "none.rnnlm", "--out", "text.txt"], FAULT, "text.txt: exists and is not a PNG"),
-    (["plot", "none.rnnlm", "--out", "device"], FAULT, "device: exists and is not a PNG"),
+    (["plot", "none.rnnlm", "--out", "text.txt"], FAULT, "text.txt: exists and is not"),
+    (["plot", "none.rnnlm", "--out", "device"], FAULT, "device: exists and is not"),
     (["export", "no/such/weights"], FAULT, "does not exist"),
-    (["export", "text.txt"], FAULT, "text.txt: exists and is no file of plain weights"),
-    (["export", "device"], FAULT, "device: exists and is no file of plain weights"),
+    (["export", "text.txt"], FAULT, "text.txt: exists and is not"),
+    (["export", "device"], FAULT, "device: exists and is not"),
     # the model file
     (["score", "-m", "none.rnnlm", "x"], FAULT, "'rnnlm train TEXT' writes one"),
     (["score", "-m", "folder", "x"], FAULT, "folder: is a folder"),
@@ -83,19 +82,27 @@ def test_no_model_yet(tmp_path, monkeypatch, run):
 
 
 def test_an_unreadable_file_is_named(folder, run, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(errno.EACCES, "Permission denied")
+    usual_open = open
 
-    monkeypatch.setattr("builtins.open", refuse)  # root may read everything
+    def refuse(path, *more, **options):  # root may read everything
+        if "text.txt" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return usual_open(path, *more, **options)
+
+    monkeypatch.setattr("builtins.open", refuse)
     code, _, err = run("train", "text.txt")
     assert code == FAULT and "text.txt: cannot be read (Permission denied)" in err
 
 
 def test_a_read_only_folder_is_said_before_training(folder, run, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(errno.EROFS, "Read-only file system")
+    usual_open = os.open
 
-    monkeypatch.setattr(files.Path, "write_bytes", refuse)
+    def open_for_reading(path, flags, *more, **options):
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, "Read-only file system", path)
+        return usual_open(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", open_for_reading)
     before = sorted(folder.iterdir())
     code, _, err = run("train", "text.txt", "--out", "new.rnnlm")
     assert code == FAULT and "new.rnnlm: cannot be written (Read-only file system)" in err
@@ -148,6 +155,28 @@ def test_ctrl_c_is_reported_in_one_line(folder, run, monkeypatch):
 
     monkeypatch.setattr("builtins.open", interrupt)
     assert run("generate", "-f", "text.txt") == (130, "", "rnnlm: error: interrupted\n")
+
+
+@pytest.mark.parametrize("error", [
+    MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+])
+def test_too_little_memory_is_reported_in_one_line(folder, run, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("rnnlm_cli.language_model.LanguageModel.load", fail)
+    code, out, err = run("generate")
+    assert (code, out, len(err.splitlines())) == (FAULT, "", 1)
+    assert err.startswith("rnnlm: error: memory: ")
+
+
+def test_ctrl_c_while_the_program_loads_ends_it_without_a_traceback(folder):
+    (folder / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    result = subprocess.run(
+        [sys.executable, "-m", "rnnlm_cli", "info"], capture_output=True, cwd=folder,
+        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{Path(__file__).parents[2]}"},
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, b"", b"")
 
 
 def test_no_arguments_show_the_help(capsys):

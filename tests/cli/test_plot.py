@@ -47,9 +47,9 @@ def test_plot_draws_each_run_once_under_the_shortest_name(run, folder, arguments
     ("arguments", "message"),
     [
         (["none.rnnlm"], "none.rnnlm.jsonl: cannot be read (No such file or directory)"),
-        (["a.rnnlm", "-o", "b.rnnlm"], "b.rnnlm: exists and is not a PNG"),
-        (["a.rnnlm", "-o", "deep"], "deep: exists and is not a PNG"),
-        (["a.rnnlm", "-o", "no/a.png"], "no/a.png: cannot be written (No such file or directory)"),
+        (["a.rnnlm", "-o", "b.rnnlm"], "b.rnnlm: exists and is not recognised as a plot"),
+        (["a.rnnlm", "-o", "deep"], "deep: exists and is not recognised as a plot"),
+        (["a.rnnlm", "-o", "no/a.png"], "no/a.png: the folder no does not exist"),
     ],
 )
 def test_plot_refuses_in_one_line_and_writes_nothing(run, folder, arguments, message):

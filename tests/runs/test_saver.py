@@ -124,11 +124,3 @@ def test_a_run_that_is_closed_without_training_releases_its_files(text):
     with start_run(request(text, steps=2)):
         assert Path(".model.rnnlm.lock").exists()
     assert os.listdir() == ["text"]
-
-
-def test_files_beside_the_model_that_rnnlm_did_not_write_are_not_overwritten(text, run):
-    for ending in (".state", ".jsonl", ".png"):
-        Path(f"model.rnnlm{ending}").write_text("notes of mine")
-        code, _, err = run("train", text, *SMALL, "--steps", 3)
-        assert code == 1 and f"model.rnnlm{ending}: exists and is not of a training run" in err
-        Path(f"model.rnnlm{ending}").unlink()
