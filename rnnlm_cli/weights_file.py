@@ -169,7 +169,7 @@ def _open_safetensors(path: Path) -> Iterator[Any]:
     """Open a safetensors file; errors of the library become ModelFileErrors."""
     needed = "weights are needed, as 'rnnlm export' or safetensors.torch.save_file writes them"
     if not os.path.isfile(path):
-        problem = "is a folder or a device" if os.path.exists(path) else "no such file"
+        problem = "is a folder, a pipe or a device" if os.path.exists(path) else "no such file"
         raise ModelFileError(f"{path}: {problem}; {needed}")
     try:
         with safe_open(path, framework="pt") as file:

@@ -218,7 +218,7 @@ def test_what_is_no_safetensors_file_is_refused(make_network, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     assert "is no whole safetensors file" in refusal(tmp_path / "cut")
     assert "a pickle, as torch.save writes it" in refusal(tmp_path / "pickle")
-    assert "is a folder or a device" in refusal(tmp_path / "pipe")
+    assert "is a folder, a pipe or a device" in refusal(tmp_path / "pipe")
     assert "no such file" in refusal(tmp_path / "none")
 
 

@@ -28,6 +28,7 @@ from rnnlm_cli.errors import ConfigError, ModelFileError
 from rnnlm_cli.files import safetensors_header
 from rnnlm_cli.files.atomic import replace_file
 from rnnlm_cli.files.file_format import FileFormat as FileFormat
+from rnnlm_cli.files.regular_file import open_regular_file
 from rnnlm_cli.files.safetensors_header import METADATA_KEY, Header, HeaderError, read_header
 
 DTYPES = {"float32": "F32", "int64": "I64"}  # safetensors' names by numpy's
@@ -144,7 +145,7 @@ def open_container(path: Path, file_format: FileFormat) -> Iterator[Container]:
     Raises: ModelFileError for a file that is missing, unreadable, foreign, too old or too new.
     """
     with file_format.translate_errors(path):
-        file = path.open("rb")
+        file = open_regular_file(path)
     with file:
         with file_format.translate_errors(path):
             try:

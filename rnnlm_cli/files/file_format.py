@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.files.regular_file import IrregularFileError
 
 PICKLE_HEADS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 MAX_LIKELY_HEADER_BYTES = 1 << 27  # a larger size in the first 8 bytes means another kind of file
@@ -94,5 +95,10 @@ class FileFormat:
             ) from None
         except IsADirectoryError:
             raise ModelFileError(f"{path}: is a folder; a {self.name} is needed") from None
+        except IrregularFileError:
+            raise ModelFileError(
+                f"{path}: is a pipe or a device; a regular file is needed, which holds a "
+                f"{self.name}. Copy what it gives to a file, and name that"
+            ) from None
         except OSError as error:
             raise ModelFileError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.atomic import replace_file
+from rnnlm_cli.files.regular_file import open_regular_file
 from rnnlm_cli.score.score import compute_perplexity
 
 if TYPE_CHECKING:  # `rnnlm plot` reads histories without torch
@@ -108,7 +109,8 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     Raises: FileError if there is no such file, no whole line, or a line that is something else.
     """
     try:
-        *lines, _ = path.read_bytes().split(b"\n")
+        with open_regular_file(path) as file:
+            *lines, _ = file.read().split(b"\n")
     except OSError as error:
         raise FileError(f"{path}: cannot be read ({error.strerror}); {NEEDED}") from None
     if not lines:
@@ -133,7 +135,9 @@ def read_first_records(path: Path, num_records: int) -> list[dict[str, Any]]:
     """
     records: list[dict[str, Any]] = []
     try:
-        for line in path.read_text("utf-8").splitlines()[:num_records]:
+        with open_regular_file(path) as file:
+            lines = file.read().decode("utf-8").splitlines()[:num_records]
+        for line in lines:
             record = json.loads(line)
             if not isinstance(record, dict) or not {"tokens", "seconds"} <= set(record):
                 break

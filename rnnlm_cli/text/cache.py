@@ -23,6 +23,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from rnnlm_cli.errors import TextError
+from rnnlm_cli.files.regular_file import open_regular_file
 from rnnlm_cli.messages import Messages
 
 ENTRY, TOKENS, RUNS = "entry.json", "tokens", "runs"
@@ -221,7 +222,7 @@ def _is_alive(process: int) -> bool:
 def _refers_to(checkpoint: Path, key: str) -> bool:
     """Return whether the header of a checkpoint contains a key."""
     try:
-        with checkpoint.open("rb") as file:
+        with open_regular_file(checkpoint) as file:
             size = int.from_bytes(file.read(8), "little")
             return key.encode() in file.read(min(size, MAX_HEADER_BYTES))
     except OSError:

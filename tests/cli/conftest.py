@@ -39,7 +39,8 @@ def folder(model_path, tmp_path):
     (tmp_path / "newer.rnnlm").write_bytes(newer)
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.rnnlm", {"format": "pt"})
     (tmp_path / "folder").mkdir()
-    os.mkfifo(tmp_path / "device")
+    for name in ("device", "device.jsonl"):
+        os.mkfifo(tmp_path / name)
     return tmp_path
 
 

@@ -35,6 +35,14 @@ BAD = [
     (["score", "-m", "newer.rnnlm", "x"], FAULT, "newer rnnlm"),
     (["info", "cut.rnnlm"], FAULT, "damaged"),
     (["generate", "-m", "bit.rnnlm"], FAULT, "damaged"),
+    # a pipe, which nobody writes to, in the place of a file that must be regular
+    (["score", "-m", "device", "x"], FAULT, "device: is a pipe or a device; a regular file is"),
+    (["generate", "-m", "device"], FAULT, "device: is a pipe or a device"),
+    (["info", "device"], FAULT, "device: is a pipe or a device"),
+    (["info", "/dev/zero"], FAULT, "/dev/zero: is a pipe or a device"),
+    (["export", "new", "-m", "device"], FAULT, "device: is a pipe or a device"),
+    (["plot", "device.jsonl", "-o", "new.png"], FAULT, "device.jsonl: cannot be read (it is a pi"),
+    (["train", "text.txt", "--init", "device"], FAULT, "device: is a folder, a pipe or a device"),
     # score
     (["score"], USAGE, "nothing given"),
     (["score", "a\nb"], USAGE, "Use -f FILE"),

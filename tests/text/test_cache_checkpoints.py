@@ -1,5 +1,7 @@
 """Checkpoints protect the cache entries that they refer to from eviction."""
 
+import os
+
 import pytest
 
 from rnnlm_cli.text.cache import RUNS, Cache, Entry
@@ -31,6 +33,7 @@ def test_the_path_of_a_checkpoint_may_contain_other_line_separators(cache, tmp_p
     [
         lambda path: write_checkpoint(path, "b" * 32),  # another run used its name
         lambda path: path.unlink(),
+        lambda path: (path.unlink(), os.mkfifo(path)),  # that is not opened
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes((3).to_bytes(8, "little") + b"{} " + b"a" * 32),
     ],
