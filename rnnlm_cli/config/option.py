@@ -6,6 +6,7 @@ of its command-line option. The commands build their options from these declarat
 """
 
 import math
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -66,14 +67,21 @@ def number(
     *, above: float = -math.inf, minimum: float = -math.inf, below: float = math.inf,
     maximum: float = math.inf,
 ) -> Check:
-    """Make a check for a finite number; `above` and `below` exclude the bound itself."""
+    """Make a check for a finite number; `above` and `below` exclude the bound itself.
+
+    A number so near 0 that it is subnormal counts as 0, which it becomes when tensors are computed
+    (see `rnnlm_cli.machine`).
+    """
     bounds = {"above": above, "at least": minimum, "below": below, "at most": maximum}
     words = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]
 
     def check(value: Any) -> str | None:
-        if math.isfinite(value) and above < value < below and minimum <= value <= maximum:
+        is_subnormal = 0 < abs(value) < sys.float_info.min
+        flushed = 0.0 if is_subnormal else value
+        if math.isfinite(flushed) and above < flushed < below and minimum <= flushed <= maximum:
             return None
-        return f"a number {' and '.join(words)}"
+        counts_as_zero = f" (below {sys.float_info.min:.3g} counts as 0)" if is_subnormal else ""
+        return f"a number {' and '.join(words)}{counts_as_zero}"
 
     return check
 

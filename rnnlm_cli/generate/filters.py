@@ -63,7 +63,9 @@ def keep_top_p(sorted_BV: Probabilities, top_p: float) -> Probabilities:
     """
     before_BV = sorted_BV.cumsum(axis=1) - sorted_BV
     kept_BV = sorted_BV.copy()
-    kept_BV[before_BV >= top_p * sorted_BV.sum(axis=1, keepdims=True)] = 0
+    is_beyond_BV = before_BV >= top_p * sorted_BV.sum(axis=1, keepdims=True)
+    is_beyond_BV[:, 0] = False  # the product of a tiny top_p can be 0
+    kept_BV[is_beyond_BV] = 0
     return kept_BV
 
 

@@ -66,6 +66,7 @@ BAD = [
     (["generate", "--temperature", "-1"], USAGE, "--temperature: '-1'"),
     (["generate", "--temperature", "nan"], USAGE, "--temperature: 'nan'"),
     (["generate", "--top-p", "0"], USAGE, "--top-p: '0'"),
+    (["generate", "--top-p", "1e-310"], USAGE, "--top-p: '"),
     (["generate", "--top-p", "1.5"], USAGE, "--top-p: '1.5'"),
     (["generate", "--top-k", "-1"], USAGE, "--top-k: '-1'"),
     (["generate", "--samples", "0"], USAGE, "--samples"),

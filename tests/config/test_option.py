@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
+import torch
 
 from rnnlm_cli.config.option import (
     Config,
@@ -57,6 +58,24 @@ def test_a_value_out_of_bounds_is_refused_with_what_is_needed(values, message):
     with pytest.raises(ConfigError) as caught:
         Example(**values)
     assert str(caught.value) == message
+
+
+@pytest.fixture(params=[False, True])
+def flushing(request):
+    """Whether the processor turns subnormal numbers into 0, as it does during a command."""
+    torch.set_flush_denormal(request.param)
+    yield request.param
+    torch.set_flush_denormal(False)
+
+
+def test_a_subnormal_number_counts_as_zero_whether_or_not_the_processor_flushes(flushing):
+    (problem,) = find_problems(Example, {"share": 1e-310})
+    needed = "a number above 0 and at most 1"
+    if not flushing:
+        assert problem.startswith("--part: '1e-310' given; ")
+        needed += " (below 2.23e-308 counts as 0)"
+    assert problem.endswith(f"{needed} is needed")
+    assert number(minimum=0)(1e-310) is None
 
 
 def test_all_problems_are_named_and_conflicts_only_between_valid_values():

@@ -42,6 +42,11 @@ def test_top_k_and_top_p_keep_the_most_probable_tokens(settings, expected):
     np.testing.assert_allclose(p(**settings), expected, atol=1e-12)
 
 
+def test_the_most_probable_token_stays_whatever_the_share_is():
+    sorted_BV = np.array([[0.1, 0.05]])
+    assert keep_top_p(sorted_BV, 5e-324).tolist() == [[0.1, 0]]  # 0.15 * 5e-324 is 0
+
+
 def test_ties_go_to_the_lower_id():
     many = compute_probabilities(torch.zeros(1, 1000), SampleConfig(top_k=3))
     assert np.flatnonzero(many).tolist() == [1, 2, 3]
