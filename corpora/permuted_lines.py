@@ -8,6 +8,7 @@ space of a line stays in place.
 
 import random
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ def draw_pairs(text: str, num_lines: int, seed: int) -> Iterator[tuple[str, str]
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # not on Windows
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `| head` ends it without an error
     path, *numbers = sys.argv[1:]
     num_lines, seed = [*map(int, numbers), *(100, 1)[len(numbers) :]]
     for line, permuted in draw_pairs(Path(path).read_text("utf-8"), num_lines, seed):

@@ -4,6 +4,7 @@ Some topics are contained in longer ones, and only the longer ones are kept. Oth
 the text, which is held out for validation, would repeat parts of the training text.
 """
 
+import signal
 import sys
 from pydoc_data.topics import topics
 
@@ -22,5 +23,7 @@ def join_topics() -> str:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE"):  # not on Windows
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `| head` ends it without an error
     sys.stdout.reconfigure(encoding="utf-8")
     sys.stdout.write(join_topics())
