@@ -68,11 +68,13 @@ class DenseAdamW:
 class RowAdamW:
     """AdamW without its first moment, for tables with sparse gradients.
 
-    The second moment decays lazily: a step costs R x E, whatever V is, because only the rows that
-    have a gradient are updated. When a row is updated again, the decay that it missed is applied
-    at once, as beta ** steps and, for weight decay, as (1 - lr * weight_decay) ** steps. With a
-    constant learning rate this equals dense updates with zero gradients. With a schedule, the
-    weight decay of the missed steps uses the learning rate of the present step.
+    Both decays are lazy: a step costs R x E, whatever V is, because only the rows that have a
+    gradient are updated. When a row is updated again, the decay that it missed is applied at once.
+    For the second moment this is beta ** steps, which equals dense updates with zero gradients.
+    For weight decay it is (1 - lr * weight_decay) ** steps with the learning rate of the present
+    step, which equals dense updates only while the learning rate is constant. Two differences to
+    dense AdamW follow under a schedule. While the learning rate falls, a rare row decays less. And
+    a row that is not updated again keeps the decay that it missed, also in the best weights.
 
     Because the second moment of a rare token decays between its occurrences, the token moves far
     when it occurs. (If it decayed only in the steps with a gradient, the token would move little,

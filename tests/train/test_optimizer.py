@@ -48,25 +48,48 @@ def test_dense_parameters_are_stepped_as_pytorch_steps_them():
     assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("adaptive", [True, False])
-def test_rows_are_stepped_as_pytorch_steps_a_dense_table(adaptive):
-    """The decay that a row misses while it has no gradient is applied when it is touched again."""
+TOUCHED = ([0, 3], [3], [1, 3, 0], [2], [0, 1, 2, 3, 4, 5])
+
+
+@pytest.mark.parametrize(("adaptive", "decay", "falling"), [
+    (True, DECAY, False), (True, 0.0, True), (False, 0.0, True),
+])
+def test_rows_are_stepped_as_pytorch_steps_a_dense_table(adaptive, decay, falling):
+    """The decay that a row misses while it has no gradient is applied when it is touched again.
+
+    The learning rate may change, except where weight decay is missed.
+    """
     table = torch.randn(R, E, requires_grad=True)
     dense = table.detach().clone().requires_grad_()
     if adaptive:
-        optimizer = RowAdamW([table], DECAY)
-        oracle = torch.optim.AdamW([dense], lr=RATE, betas=(0.0, 0.999), weight_decay=DECAY)
+        optimizer = RowAdamW([table], decay)
+        oracle = torch.optim.AdamW([dense], lr=RATE, betas=(0.0, 0.999), weight_decay=decay)
     else:
         optimizer = SGD([table], [], 0.0)
         oracle = torch.optim.SGD([dense], lr=RATE)
-    for touched in ([0, 3], [3], [1, 3, 0], [2], [0, 1, 2, 3, 4, 5]):
+    for step, touched in enumerate(TOUCHED):
         gradient = torch.randn(len(touched), E)
         # Uncoalesced, as a table at both ends of a network has it: halves that meet.
         table.grad = sparse(touched + touched, torch.cat([gradient, gradient]) / 2)
         dense.grad = table.grad.to_dense()
-        optimizer.step(RATE)
+        oracle.param_groups[0]["lr"] = RATE / (step + 1) if falling else RATE
+        optimizer.step(oracle.param_groups[0]["lr"])
         oracle.step()
     assert_close(table, dense)
+
+
+def test_missed_weight_decay_uses_the_learning_rate_of_the_step_that_touches_the_row():
+    table = torch.ones(R, E, requires_grad=True)
+    optimizer = RowAdamW([table], DECAY)
+    rates = [RATE / (step + 1) for step in range(9)]
+    for step, lr in enumerate(rates):
+        touched = [0] + [1] * (step in (2, 7)) + [2] * (step == 2)
+        table.grad = sparse(touched, torch.zeros(len(touched), E))
+        optimizer.step(lr)
+    every_step = math.prod(1 - lr * DECAY for lr in rates)
+    third, eighth = 1 - rates[2] * DECAY, 1 - rates[7] * DECAY
+    expected = torch.tensor([every_step, third**3 * eighth**5, third**3, 1, 1, 1])
+    assert_close(table.detach(), expected[:, None].expand(R, E))
 
 
 def test_rows_of_plain_descent_decay_where_they_are_touched():
