@@ -12,7 +12,9 @@ import torch
 from rnnlm_cli.config import MachineConfig
 from rnnlm_cli.errors import ConfigError
 
-PROCESSORS_FOLDER = Path("/sys/devices/system/cpu")
+ROOT = Path("/")
+PROCESSORS = "sys/devices/system/cpu"
+OWN_CGROUPS, CGROUPS = "proc/self/cgroup", "sys/fs/cgroup"
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -60,26 +62,74 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-def count_physical_cores(processors_folder: Path = PROCESSORS_FOLDER) -> int:
+def count_physical_cores(root: Path = ROOT) -> int:
     """Count the cores that this process may use.
 
     Two processors that share a core count once, because a second thread on a core gains nothing.
+    A container may have a limit on processor time (`docker --cpus=2`). More threads than that
+    would be stopped in turns, and would wait for each other.
 
     Args:
-        processors_folder: the folder with Linux's list of the processors that share a core. If it
-            is missing, the processors are counted.
+        root: the folder with Linux's /sys and /proc. What is missing there sets no limit.
     """
-    if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
-    processors = os.sched_getaffinity(0)
+    cores = _count_cores_of(_list_processors(), root)
+    quota = _find_cpu_quota(root)
+    return cores if quota is None else max(1, min(cores, int(quota)))
+
+
+def _list_processors() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):  # not on every system
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _count_cores_of(processors: list[int], root: Path) -> int:
     try:
-        cores = {
-            (processors_folder / f"cpu{each}/topology/thread_siblings_list").read_text("ascii")
+        return len({
+            (root / PROCESSORS / f"cpu{each}/topology/thread_siblings_list").read_text("ascii")
             for each in processors
-        }
+        })
     except OSError:
         return len(processors)
-    return len(cores)
+
+
+def _find_cpu_quota(root: Path) -> float | None:
+    """Return the number of processors whose time the control groups of this process may use.
+
+    A group is also bound by the limits of the groups above it. The path that /proc names may be
+    one of the host, which a container does not see; the container's own limit then stands at the
+    top of what it sees.
+
+    Returns: the smallest limit; None if there is none.
+    """
+    quotas = []
+    try:
+        lines = (root / OWN_CGROUPS).read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        names = ("", "unified") if not controllers else (controllers, "cpu")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        parts = [part for part in Path(path).parts if part not in ("/", "..")]
+        for top in (root / CGROUPS / name for name in names):
+            folders = [top.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+            quotas += [quota for each in folders if (quota := _read_cpu_quota(each)) is not None]
+    return min(quotas, default=None)
+
+
+def _read_cpu_quota(folder: Path) -> float | None:
+    """Return the limit of one control group, of version 1 or 2; None if it sets none."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text("ascii").split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text("ascii")
+            period = (folder / "cpu.cfs_period_us").read_text("ascii")
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # ValueError: "max", which is no limit
+        return None
 
 
 def _keep_freed_memory() -> None:
