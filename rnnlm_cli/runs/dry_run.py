@@ -1,4 +1,7 @@
-"""`--dry-run`: estimate memory and time on a copy of the network; train nothing."""
+"""`--dry-run`: estimate memory and time on a copy of the network; train nothing.
+
+No file of the run is written. The encoded text goes to the cache, as in a run.
+"""
 
 import sys
 
@@ -46,7 +49,7 @@ def describe_run(run: Run) -> dict[str, str]:
         "optimization": f"{config.optimizer}, peak learning rate {config.peak_lr:g}, windows of "
         f"{config.bptt} tokens, batch size {config.batch_size}"
         + (f", {config.accumulate} windows per step" if config.accumulate > 1 else ""),
-        "memory": f"about {_measure_peak_memory() / 1e6:,.0f} MB, as measured over some steps",
+        "memory": _describe_memory(),
         "steps": f"{plan.total_steps:,} of {plan.tokens_per_step:,} tokens, "
         f"{trained / num_tokens:.3g} epochs",
         "time": f"about {_format_seconds(seconds)}, at {1 / speed.training:,.0f} tokens/s",
@@ -74,9 +77,19 @@ def _format_seconds(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _measure_peak_memory() -> int:
-    """Return the peak resident memory of this process in bytes."""
-    import resource  # not on every system
+def _describe_memory() -> str:
+    peak = _measure_peak_memory()
+    if peak is None:
+        return "unknown, as this system does not tell"
+    return f"about {peak / 1e6:,.0f} MB, as measured over some steps"
 
+
+def _measure_peak_memory() -> int | None:
+    """Return the peak resident memory of this process in bytes; None if the system does not tell.
+    """
+    try:
+        import resource
+    except ImportError:  # on Windows
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,7 +64,7 @@ def test_a_short_text_shrinks_the_window_and_a_note_says_so(text, run):
     assert code == 0 and "is short: training on windows of" in err
 
 
-def test_a_dry_run_prints_the_plan_and_writes_nothing(text, run):
+def test_a_dry_run_prints_the_plan_and_writes_no_file_of_the_run(text, run):
     lines = Path(text).read_text().splitlines()
     Path("leak").write_text("\n".join([*lines[:9], "a a a"]) + "\n")
     before = sorted(Path().iterdir())
@@ -74,6 +75,12 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(text, run):
     assert "9 of 10 validation lines" in plan["also in training"]
     with start_run(request(text, steps=7, hidden_size=24, embedding_size=8)) as planned:
         assert plan["parameters"] == f"{planned.network.num_parameters:,}"
+
+
+def test_a_dry_run_says_when_the_system_does_not_tell_the_memory(text, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows, which has no such module
+    code, out, err = run("train", text, *SMALL, "--steps", 7, "--dry-run")
+    assert code == 0 and re.search("^memory +unknown", out, re.MULTILINE), err
 
 
 def test_train_says_what_share_of_the_validation_text_it_reads_during_training(text, run):
