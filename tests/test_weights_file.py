@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rnnlm_cli.errors import ModelFileError
-from rnnlm_cli.model_file import Model
+from rnnlm_cli.model_file import Model, load_model
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.weights_file import load_weights, save_weights
@@ -223,14 +223,22 @@ def test_what_is_no_safetensors_file_is_refused(make_network, tmp_path):
 
 
 @every_cell
-def test_what_export_says_reads_the_file(run, make_network, tmp_path, cell):
-    save_tiny(make_network, tmp_path / "tiny", cell=cell)
-    code, out, err = run("export", tmp_path / "weights", "-m", tmp_path / "tiny")
-    parts, load, note = err.splitlines()
+@pytest.mark.parametrize("name", ["weights", "it's \\ \n new"])
+def test_what_export_prints_reads_the_file_when_it_is_typed(
+    run, make_network, tmp_path, monkeypatch, cell, name
+):
+    monkeypatch.chdir(tmp_path)
+    model_path = save_tiny(make_network, tmp_path / "tiny", cell=cell)
+    code, out, err = run("export", name, "-m", "tiny")
+    first, *typed, note = err.splitlines()
     assert (code, out, note[:12]) == (0, "", "rnnlm: note:")
-    module = nn.ModuleDict(eval(f"dict({parts.removeprefix(str(tmp_path / 'weights: '))})"))
-    eval(load.removeprefix("in PyTorch: "))
-    assert module["rnn"].mode == Module(cell, 1).rnn.mode
+    assert first.endswith(": read it in PyTorch with")
+    names = {}
+    exec("\n".join(line.removeprefix("    ") for line in typed), names)
+    module, network = names["module"], load_model(model_path).network
+    y_TBH, _ = module.rnn(module.embedding(INPUTS_TB))
+    logits_TBV, _ = network(INPUTS_TB, network.initial_state(B))
+    torch.testing.assert_close(module.output(y_TBH)[..., 1:], logits_TBV[..., 1:])  # not <unk>
 
 
 def test_export_overwrites_its_own_exports_and_nothing_else(run, model_path, tmp_path):

@@ -11,6 +11,7 @@ import typer
 from rnnlm_cli.cli.options import ForceOption, ModelOption
 from rnnlm_cli.files.overwrite import require_no_input, require_replaceable
 from rnnlm_cli.files.run_files import DEFAULT_MODEL, RunFileKind
+from rnnlm_cli.messages import escape_controls
 
 if TYPE_CHECKING:
     from rnnlm_cli.config import ModelConfig
@@ -24,7 +25,8 @@ def export(
     """Write a model's weights as plain safetensors with torch.nn's names.
 
     They fit a PyTorch module that has an nn.Embedding "embedding", an nn.RNN, nn.GRU or nn.LSTM
-    "rnn" and an nn.Linear "output". The vocabulary is stored as metadata.
+    "rnn" and an nn.Linear "output", which read (time, batch). The command prints the Python that
+    makes such a module and loads the file. The vocabulary is stored as metadata.
     """
     from rnnlm_cli.model_file import load_model
     from rnnlm_cli.weights_file import save_weights
@@ -34,11 +36,9 @@ def export(
     loaded = load_model(model)
     save_weights(out, loaded)
     config = loaded.network.config
-    print(f"{out}: {_format_module(config)}", file=sys.stderr)
-    print(
-        f"in PyTorch: module.load_state_dict(safetensors.torch.load_file({str(out)!r}))",
-        file=sys.stderr,
-    )
+    print(f"{escape_controls(str(out))}: read it in PyTorch with", file=sys.stderr)
+    for line in format_reader(config, out):
+        print(f"    {line}", file=sys.stderr)
     if not config.unknown_trained:
         print(
             "rnnlm: note: the training text had no unknown tokens, so rnnlm gives token 0, <unk>, "
@@ -47,14 +47,17 @@ def export(
         )
 
 
-def _format_module(config: ModelConfig) -> str:
-    """Return the submodules that the weights fit, as Python code."""
+def format_reader(config: ModelConfig, path: Path) -> list[str]:
+    """Return the lines of Python that read exported weights into a module of torch.nn."""
     kind = {"gru": "GRU", "lstm": "LSTM"}.get(config.cell, "RNN")
     sizes = f"{config.embedding_size}, {config.hidden_size}, {config.num_layers}"
     relu = ", nonlinearity='relu'" if config.cell == "elman_relu" else ""
-    return (
-        f"embedding = nn.Embedding({config.vocab_size}, {config.embedding_size}), "
-        f"rnn = nn.{kind}({sizes}{relu}), "
-        f"output = nn.Linear({config.hidden_size}, {config.vocab_size})"
-    )
-
+    return [
+        "import safetensors.torch",
+        "from torch import nn",
+        "module = nn.Module()",
+        f"module.embedding = nn.Embedding({config.vocab_size}, {config.embedding_size})",
+        f"module.rnn = nn.{kind}({sizes}{relu})",
+        f"module.output = nn.Linear({config.hidden_size}, {config.vocab_size})",
+        f"module.load_state_dict(safetensors.torch.load_file({str(path)!r}))",
+    ]
