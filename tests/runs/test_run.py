@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from rnnlm_cli.config import MAX_SEED
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.runs.checkpoint import load_checkpoint, save_checkpoint
+from rnnlm_cli.runs.progress import Progress
 from rnnlm_cli.runs.start import start_run
-from tests.training import SMALL, markov_text, read_records, request, resume, train
+from tests.training import SMALL, SMALL_SETTINGS, markov_text, read_records, request, resume, train
 
 
 @pytest.mark.parametrize("cell", ["elman_tanh", "elman_relu", "gru", "lstm"])
@@ -41,6 +43,20 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(text, sett
         train(text, out=out, seed=seed, **settings)
     contents = {name: Path(name).read_bytes() for name in "abc"}
     assert contents["a"] == contents["b"] != contents["c"]
+
+
+def test_the_largest_seed_has_samples_too(text):
+    class Terminal(Progress):
+        shows_samples = True
+        lines = ()
+
+        def say(self, line):
+            self.lines += (line,)
+
+    progress, settings = Terminal(), SMALL_SETTINGS | {"steps": 3, "seed": MAX_SEED}
+    with start_run(request(text, **settings), progress=progress) as started:
+        started.train()
+    assert any(line.startswith("--- step 3 writes:\n") for line in progress.lines)
 
 
 def test_a_run_from_python_trains_as_the_command_does(text, run):
