@@ -16,7 +16,7 @@ def insert_odd_values(parts, draw):
         for forged in (False, True):
             description = json.loads(parts.text)
             at, path = description, []
-            while isinstance(at, (dict, list)) and at and (not path or draw.random() < 0.9):
+            while isinstance(at, dict | list) and at and (not path or draw.random() < 0.9):
                 parent, key = at, draw.choice([*at] if isinstance(at, dict) else range(len(at)))
                 at = parent[key]
                 path.append(str(key))
