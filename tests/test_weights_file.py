@@ -13,11 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from rnnlm_cli.errors import ModelFileError
-from rnnlm_cli.model_file import Model, load_model
+from rnnlm_cli.model_file import Model
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.weights_file import load_weights, save_weights
-from tests.builders import save_tiny
 
 B, E, H, V = 3, 4, 5, 7
 INPUTS_TB = torch.tensor([[3, 1, 6], [2, 5, 4]])
@@ -220,42 +219,3 @@ def test_what_is_no_safetensors_file_is_refused(make_network, tmp_path):
     assert "a pickle, as torch.save writes it" in refusal(tmp_path / "pickle")
     assert "is a folder, a pipe or a device" in refusal(tmp_path / "pipe")
     assert "no such file" in refusal(tmp_path / "none")
-
-
-@every_cell
-@pytest.mark.parametrize("name", ["weights", "it's \\ \n new"])
-def test_what_export_prints_reads_the_file_when_it_is_typed(
-    run, make_network, tmp_path, monkeypatch, cell, name
-):
-    monkeypatch.chdir(tmp_path)
-    model_path = save_tiny(make_network, tmp_path / "tiny", cell=cell)
-    code, out, err = run("export", name, "-m", "tiny")
-    first, *typed, note = err.splitlines()
-    assert (code, out, note[:12]) == (0, "", "rnnlm: note:")
-    assert first.endswith(": read it in PyTorch with")
-    names = {}
-    exec("\n".join(line.removeprefix("    ") for line in typed), names)
-    module, network = names["module"], load_model(model_path).network
-    y_TBH, _ = module.rnn(module.embedding(INPUTS_TB))
-    logits_TBV, _ = network(INPUTS_TB, network.initial_state(B))
-    torch.testing.assert_close(module.output(y_TBH)[..., 1:], logits_TBV[..., 1:])  # not <unk>
-
-
-def test_export_overwrites_its_own_exports_and_nothing_else(run, model_path, tmp_path):
-    (tmp_path / "empty").touch()
-    for name in ("new", "new", "empty"):
-        assert run("export", name)[0] == 0
-        assert load_weights(tmp_path / name).config.cell == "lstm"
-    (tmp_path / "text").write_text("To be, or not to be")
-    (tmp_path / "cut").write_bytes((tmp_path / "new").read_bytes()[:-1])
-    os.mkfifo(tmp_path / "pipe")
-    other = saved(tmp_path, {"other": torch.zeros(1)}).name
-    kept = {name: (tmp_path / name).read_bytes() for name in ("text", "cut", "model.rnnlm", other)}
-    for name in (*kept, "pipe", "none/new", "."):
-        code, out, err = run("export", name)
-        assert (code, out) == (1, "") and err.startswith(f"rnnlm: error: {name}: ")
-        assert err.count("hoose another OUT") == 1 and err.endswith("--force\n") == (name in kept)
-    assert kept == {name: (tmp_path / name).read_bytes() for name in kept}
-    assert run("export", "--force", other)[0] == 0
-    assert load_weights(tmp_path / other).config.cell == "lstm"
-    assert run("export", "--force", "model.rnnlm")[0] == 1  # the command reads it
