@@ -135,6 +135,20 @@ class RecurrentNetwork(nn.Module):
         )
         return logits_TBV, after
 
+    def predict_next(
+        self, inputs_TB: Tensor, state: States, resets_TB: Tensor | None = None
+    ) -> tuple[Tensor, States]:
+        """Read a window; return (logits_BV of the token after the last input, state).
+
+        The logits equal the last ones of `forward`. Those of the other positions are not computed.
+        """
+        y_TBH, after = self._run(inputs_TB, state, resets_TB, None)
+        logits_BV = compute_logits(
+            y_TBH[-1], self.output_table, self.output_bias,
+            unknown_trained=self.config.unknown_trained,
+        )
+        return logits_BV, after
+
     def compute_loss(
         self,
         inputs_TB: Tensor,
