@@ -32,7 +32,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 
 
 def save_model_of(level, make_network):
-    config = TextConfig(level=level, min_count=1, vocab_size=300 if level == "bpe" else None)
+    config = TextConfig(level=level, **({"vocab_size": 300} if level == "bpe" else {}))
     vocabulary = Vocabulary.build([LINE * 20], len(LINE) * 20, config)
     network = make_network(
         vocab_size=len(vocabulary), unknown_trained=False, cell="elman_tanh", num_layers=1
