@@ -13,7 +13,10 @@ from rnnlm_cli.text.vocabulary import Vocabulary
 
 PACKAGE_FOLDER = str(Path(__file__).parents[2])
 LINE = "the quick brown fox jumps over the lazy dog\n"
-COMMAND = "from rnnlm_cli.cli.main import main; main('generate --n 1 -f prompt.txt'.split())"
+COMMAND = """
+from rnnlm_cli.cli.main import main
+raise SystemExit(main(["generate", "--n", "1", "-f", "prompt.txt"]))
+"""
 LIBRARY = """
 from pathlib import Path
 from rnnlm_cli.config import SampleConfig
@@ -42,8 +45,7 @@ def save_model_of(level, make_network):
 
 def peak_memory(script, num_characters):
     """Return the largest resident memory of a process that reads a prompt, in bytes."""
-    text = (LINE * (num_characters // len(LINE) + 1))[:num_characters]
-    Path("prompt.txt").write_text(text, "utf-8")
+    Path("prompt.txt").write_text(LINE * (num_characters // len(LINE)), "utf-8")
     result = subprocess.run(
         [sys.executable, "-c", MEASURE, script], check=True, capture_output=True,
         env={**os.environ, "PYTHONPATH": PACKAGE_FOLDER, "OMP_NUM_THREADS": "1"},
