@@ -34,9 +34,7 @@ def escape_lines(text: str) -> str:
 def escape_except_layout(text: str) -> str:
     """Return a text whose newlines and tabs stay, and whose other control characters become
     escapes."""
-    return "".join(
-        each if each in "\n\t" else escape_controls(each) for each in re.split("([\n\t])", text)
-    )
+    return re.sub(r"[^\n\t]+", lambda match: escape_controls(match[0]), text)
 
 
 def replace_surrogates(text: str) -> str:
