@@ -4,6 +4,7 @@ Legend: B samples, N tokens of a text, V vocabulary size.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Self
 
@@ -12,12 +13,15 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import UNKNOWN_ID, SampleConfig
+from rnnlm_cli.errors import ConfigError, TextError
 from rnnlm_cli.generate.decode import generate_tokens, read_prompt
 from rnnlm_cli.model_file import Model, load_model
 from rnnlm_cli.score.score import TextScore
 from rnnlm_cli.score.sentences import score_document, score_sentences
 from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.text.vocabulary import Decoder, require_known
+
+CHUNK_CHARACTERS = 1 << 16  # of a prompt, encoded at once
 
 
 class GeneratedText:
@@ -88,8 +92,15 @@ class LanguageModel:
             batch_tokens: maximum number of tokens in one pass through the network, which bounds
                 its memory; None means 4096.
         Yields: the scores, in order.
-        Raises: TextError if a text contains a newline.
+        Raises: TextError if one string is given instead of several, or if a text contains a
+            newline. ConfigError if a size is below 1.
         """
+        if isinstance(texts, str | bytes):
+            raise TextError(
+                "texts: one string given; an iterable of sentences is needed. "
+                "Put it in a list: score([text])"
+            )
+        _require_sizes(batch_tokens=batch_tokens)
         return score_sentences(
             self.network,
             self.vocabulary,
@@ -118,7 +129,9 @@ class LanguageModel:
                 almost equal.
             reset_every: reset the hidden state every `reset_every` tokens; None never does.
             with_tokens, batch_tokens: as for `score`.
+        Raises: ConfigError if a size is below 1.
         """
+        _require_sizes(num_rows=num_rows, reset_every=reset_every, batch_tokens=batch_tokens)
         return score_document(
             self.network,
             self.vocabulary,
@@ -130,15 +143,16 @@ class LanguageModel:
             batch_tokens=batch_tokens,
         )
 
-    @torch.inference_mode()
     def next_token_distribution(self, prompt: str = "") -> Tensor:
         """Return p(token | prompt) for every token of the vocabulary, (V,), in id order.
 
         Raises: TextError if the prompt contains unknown tokens.
         """
         tokens_N = self._encode_prompt(prompt, skip_unknown=False)
-        logits_1V, _ = read_prompt(self.network, tokens_N, sentences=self.sentences)
-        return logits_1V[0].double().softmax(dim=0)
+        with torch.inference_mode():
+            logits_1V, _ = read_prompt(self.network, tokens_N, sentences=self.sentences)
+        # A copy that is made outside the inference mode can be changed, and used with autograd.
+        return logits_1V[0].clone().double().softmax(dim=0)
 
     def generate(
         self, config: SampleConfig, *, prompt: str = "", skip_unknown: bool = False
@@ -156,9 +170,22 @@ class LanguageModel:
         )
 
     def _encode_prompt(self, prompt: str, *, skip_unknown: bool) -> Ids:
-        if not skip_unknown:
-            require_known(
-                self.vocabulary, prompt, subject="prompt", remedy="--unk skip leaves them out"
-            )
-        tokens_N = self.vocabulary.encode(prompt)
-        return np.delete(tokens_N, np.flatnonzero(tokens_N == UNKNOWN_ID))
+        """Return the known tokens of a prompt. Their memory is 4 bytes for each."""
+        begins = range(0, len(prompt), CHUNK_CHARACTERS)
+        chunks = (prompt[begin : begin + CHUNK_CHARACTERS] for begin in begins)
+        pieces = [np.empty(0, np.int32)]
+        for ids_N in self.vocabulary.encode_chunks(chunks):
+            known_N = ids_N != UNKNOWN_ID
+            if not skip_unknown and not known_N.all():
+                require_known(
+                    self.vocabulary, prompt, subject="prompt", remedy="--unk skip leaves them out"
+                )
+            pieces.append(ids_N[known_N])
+        return np.concatenate(pieces)
+
+
+def _require_sizes(**sizes: int | None) -> None:
+    """Raise ConfigError for a size that is not a whole number of 1 or more; None is valid."""
+    for name, size in sizes.items():
+        if size is not None and (not isinstance(size, Integral) or size < 1):
+            raise ConfigError(f"{name}: {size} given; a whole number of 1 or more is needed")

@@ -1,5 +1,6 @@
 """The sink of notes, warnings and the progress of long work: silent by default."""
 
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +29,20 @@ def escape_controls(text: str) -> str:
 def escape_lines(text: str) -> str:
     """Return a text whose newlines stay, and whose other control characters become escapes."""
     return "\n".join(map(escape_controls, text.split("\n")))
+
+
+def escape_except_layout(text: str) -> str:
+    """Return a text whose newlines and tabs stay, and whose other control characters become
+    escapes."""
+    return re.sub(r"[^\n\t]+", lambda match: escape_controls(match[0]), text)
+
+
+def replace_surrogates(text: str) -> str:
+    """Return a text with U+FFFD for every byte that is not UTF-8.
+
+    Such a byte is a lone surrogate in a string (PEP 383). Strict readers of JSON refuse it.
+    """
+    return text if text.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 class Messages:

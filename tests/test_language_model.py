@@ -1,9 +1,14 @@
 """LanguageModel: the interface for Python users."""
 
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
 import pytest
+import torch
 
 from rnnlm_cli.config import SampleConfig, TextConfig
-from rnnlm_cli.errors import TextError
+from rnnlm_cli.errors import ConfigError, TextError
 from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.model_file import Model
 from rnnlm_cli.text.vocabulary import Vocabulary
@@ -62,3 +67,38 @@ def test_generated_bytes_that_are_no_utf_8_are_counted(make_network):
     assert generated.num_replaced == 0
     text = "".join(piece for (piece,) in generated)
     assert generated.num_replaced == text.count("\ufffd") > 0
+
+
+def test_the_next_token_distribution_is_an_ordinary_tensor(model):
+    distribution_V = model.next_token_distribution("ab")
+    assert not distribution_V.is_inference() and not distribution_V.requires_grad
+    distribution_V[0] = 0
+    distribution_V /= distribution_V.sum()
+    factor = torch.ones((), dtype=torch.float64, requires_grad=True)
+    (factor * distribution_V).sum().backward()  # autograd saves the distribution
+    assert factor.grad.item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("text", ["abc", b"abc"])
+def test_a_string_where_texts_are_expected_is_an_error_at_once(model, text):
+    with pytest.raises(TextError, match=r"^texts: one string given; .*score.\[text\]") as caught:
+        model.score(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5])
+@pytest.mark.parametrize("name", ["num_rows", "reset_every", "batch_tokens"])
+def test_a_size_below_one_is_an_error_that_names_it(model, name, value):
+    with pytest.raises(ConfigError, match=f"^{name}: {value} given; a whole number"):
+        model.score_document("abc", **{name: value})
+    if name == "batch_tokens":
+        with pytest.raises(ConfigError, match=name):
+            model.score(["abc"], batch_tokens=value)
+
+
+def test_the_package_says_that_it_is_typed():
+    """PEP 561: without this file in the wheel, mypy does not read the types of a library."""
+    assert (files("rnnlm_cli") / "py.typed").is_file()
+    pyproject = Path(__file__).parents[1] / "pyproject.toml"
+    setuptools = tomllib.loads(pyproject.read_text("utf-8"))["tool"]["setuptools"]
+    assert "py.typed" in setuptools["package-data"]["rnnlm_cli"]

@@ -64,4 +64,4 @@ def test_the_rooms_of_the_readme_are_those_of_the_code():
     table = " ".join(line for line in README.splitlines() if line.startswith("| `"))
     named = {room.rstrip("/") for room in re.findall(r"`([a-z_]+(?:/|\.py))`", table)}
     rooms = {path.name for path in package.iterdir() if not path.name.startswith("_")}
-    assert named == rooms - {"errors.py"}
+    assert named == rooms - {"errors.py", "py.typed"}

@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from rnnlm_cli.cli.options import EncodingOption, ModelOption, open_model, options_from
+from rnnlm_cli.cli.options import (
+    EncodingOption,
+    ModelOption,
+    decode_argument,
+    open_model,
+    options_from,
+)
 from rnnlm_cli.config import MachineConfig, SampleConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
-from rnnlm_cli.messages import StderrMessages
+from rnnlm_cli.messages import StderrMessages, escape_except_layout, replace_surrogates
 from rnnlm_cli.text.reading import make_decoder, read_text
 
 if TYPE_CHECKING:
@@ -54,18 +60,20 @@ def generate(
         make_decoder(encoding)
     loaded = open_model(model, MachineConfig(**select_fields(MachineConfig, given)))
     if file is not None:
-        prompt = read_text(file, encoding=encoding or loaded.encoding)
-    prompt = prompt or ""
-    generated = loaded.generate(config, prompt=prompt, skip_unknown=unk == "skip")
+        text = read_text(file, encoding=encoding or loaded.encoding)
+    else:
+        text = decode_argument(prompt or "")
+    generated = loaded.generate(config, prompt=text, skip_unknown=unk == "skip")
     if "seed" not in sampling and config.temperature > 0:
         print(f"seed: {config.seed}", file=sys.stderr, flush=True)
     if json:
         texts = ["".join(pieces) for pieces in zip(*generated, strict=True)]
-        for sample, text in enumerate(texts):
-            line = {"prompt": prompt, "text": text, "seed": config.seed, "sample": sample}
+        echoed = replace_surrogates(text)  # of a prompt that is not UTF-8
+        for sample, new in enumerate(texts):
+            line = {"prompt": echoed, "text": new, "seed": config.seed, "sample": sample}
             print(json_format.dumps(line))
     else:
-        _write(generated, "" if no_echo else prompt, config.num_samples)
+        _write(generated, "" if no_echo else text, config.num_samples)
     if generated.num_replaced:
         StderrMessages().note(
             f"{generated.num_replaced} bytes that are not UTF-8 are shown as \ufffd"
@@ -73,7 +81,12 @@ def generate(
 
 
 def _write(generated: GeneratedText, echoed: str, num_samples: int) -> None:
-    """Write the first sample as it is generated, then the others, with headings on stderr."""
+    """Write the first sample as it is generated, then the others, with headings on stderr.
+
+    On a terminal, control characters other than newlines and tabs become escapes. What is piped
+    is exact.
+    """
+    on_terminal = sys.stdout.isatty()
     others: list[list[str]] = [[] for _ in range(num_samples - 1)]
 
     def first_sample() -> Iterator[str]:
@@ -87,7 +100,7 @@ def _write(generated: GeneratedText, echoed: str, num_samples: int) -> None:
             print(f"sample {sample + 1} of {num_samples}:", file=sys.stderr, flush=True)
         last = ""
         for piece in chain([echoed], others[sample - 1] if sample else first_sample()):
-            sys.stdout.write(piece)
+            sys.stdout.write(escape_except_layout(piece) if on_terminal else piece)
             sys.stdout.flush()
             last = piece or last
         if not last.endswith("\n"):

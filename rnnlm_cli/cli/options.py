@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -117,6 +118,15 @@ CacheOption = Annotated[
         envvar="RNNLM_CACHE_DIR", show_envvar=True, show_default=False, rich_help_panel="Run",
     ),
 ]
+
+
+def decode_argument(argument: str) -> str:
+    """Return a text that was given as an argument, which is UTF-8 whatever the locale.
+
+    Python decodes arguments as the locale says. Bytes that are not UTF-8 become lone surrogates
+    (PEP 383). Paths need no decoding: they reach the system as the bytes that were given.
+    """
+    return os.fsencode(argument).decode("utf-8", "surrogateescape")
 
 
 def open_model(path: Path, machine: MachineConfig) -> LanguageModel:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnlm_cli.cli.options import EncodingOption, ModelOption, open_model, options_from
+from rnnlm_cli.cli.options import (
+    EncodingOption,
+    ModelOption,
+    decode_argument,
+    open_model,
+    options_from,
+)
 from rnnlm_cli.config import MachineConfig, ScoreConfig
 from rnnlm_cli.config.option import find_problems, select_fields
 from rnnlm_cli.errors import ConfigError
@@ -108,9 +114,10 @@ def _read_sentences(
         lines = _show_bar(lines, files)
     yield from lines
     for text in texts:
+        shown = decode_argument(text)
         if os.path.isfile(text):  # not Path's, which fails on a long sentence
-            StderrMessages().note(f"'{text}' is also a file: -f {text} scores its lines")
-        yield text
+            StderrMessages().note(f"'{shown}' is also a file: -f {shown} scores its lines")
+        yield shown
 
 
 def _show_bar(lines: Iterable[str], files: list[str]) -> Iterator[str]:
@@ -138,7 +145,7 @@ def _score_documents(
     for path in paths:
         text = read_text(path, encoding=encoding or model.encoding)
         yield model.score_document(
-            text, name=path, num_rows=config.rows or 1, reset_every=config.reset_every,
-            with_tokens=tokens, batch_tokens=config.batch_tokens,
+            text, name=decode_argument(path), num_rows=config.rows or 1,
+            reset_every=config.reset_every, with_tokens=tokens, batch_tokens=config.batch_tokens,
         )
 

@@ -130,10 +130,14 @@ class RecurrentNetwork(nn.Module):
             <unk> is minus infinity, and its embedding is the mean of all others.
         """
         y_TBH, after = self._run(inputs_TB, state, resets_TB, dropout_generator)
-        logits_TBV = compute_logits(
-            y_TBH, self.output_table, self.output_bias, unknown_trained=self.config.unknown_trained
-        )
-        return logits_TBV, after
+        return self._compute_logits(y_TBH), after
+
+    def predict_next(
+        self, inputs_TB: Tensor, state: States, resets_TB: Tensor | None = None
+    ) -> tuple[Tensor, States]:
+        """Read a window; return (logits_BV of the token after the last input, state)."""
+        y_TBH, after = self._run(inputs_TB, state, resets_TB, None)
+        return self._compute_logits(y_TBH[-1]), after
 
     def compute_loss(
         self,
@@ -208,6 +212,12 @@ class RecurrentNetwork(nn.Module):
             x = apply_dropout(y_TBH, dropout, dropout_generator)
             after.append(layer_state)
         return x, tuple(after)
+
+    def _compute_logits(self, y: Tensor) -> Tensor:
+        """Return the logits, (..., V), for outputs of the last layer, (..., H)."""
+        return compute_logits(
+            y, self.output_table, self.output_bias, unknown_trained=self.config.unknown_trained
+        )
 
     def _embed(self, ids: Tensor, *, sparse: bool) -> Tensor:
         """Return the embedding of each id; of an <unk> that was not trained, the mean of all."""

@@ -166,19 +166,20 @@ class _SampledLoss(torch.autograd.Function):
     @by_hand.forward
     def forward(
         ctx: Any, y_MH: Tensor, weight_SH: Tensor, bias_S: Tensor, weight_DH: Tensor,
-        bias_D: Tensor, sample: ClassSample, targets_M: Tensor, index_M: Tensor,
+        bias_D: Tensor, ids_S: Tensor, log_probability_S: Tensor, targets_M: Tensor,
+        index_M: Tensor,
     ) -> Tensor:
         num_samples = len(weight_SH)
         dy_MH, dweight_SH, dbias_S = (torch.zeros_like(t) for t in (y_MH, weight_SH, bias_S))
         dweight_DH, dbias_D = torch.zeros_like(weight_DH), torch.zeros_like(bias_D)
         nats = y_MH.new_zeros(())
-        offset_S = bias_S - sample.log_probability_S.to(bias_S)
+        offset_S = bias_S - log_probability_S.to(bias_S)
         for block in _split_positions(len(y_MH), num_samples + 1, MIN_BLOCK_POSITIONS):
             y, index = y_MH[block], index_M[block]
             weight_of_target = weight_DH[index]
             logits = y.new_empty(len(y), num_samples + 1)  # the target's logit is the last one
             torch.addmm(offset_S, y, weight_SH.t(), out=logits[:, :-1])
-            _mask_targets(logits, sample.ids_S, targets_M[block])
+            _mask_targets(logits, ids_S, targets_M[block])
             logits[:, -1] = (y * weight_of_target).sum(1) + bias_D[index]
             log_p = torch.log_softmax(logits, dim=1)
             nats -= log_p[:, -1].sum()
@@ -196,7 +197,7 @@ class _SampledLoss(torch.autograd.Function):
     @by_hand.backward
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
         scale = dloss / len(ctx.saved_tensors[0])
-        return *(gradient * scale for gradient in ctx.saved_tensors), None, None, None
+        return *(gradient * scale for gradient in ctx.saved_tensors), None, None, None, None
 
 
 def _mask_targets(logits_MS1: Tensor, ids_S: Tensor, targets_M: Tensor) -> None:
@@ -225,6 +226,6 @@ def compute_sampled_loss(
 
     loss: Tensor = _SampledLoss.apply(  # type: ignore[no-untyped-call]
         y_MH, select_rows(sample.ids_S), bias_V[sample.ids_S], select_rows(distinct_D),
-        bias_V[distinct_D], sample, targets_M, index_M,
+        bias_V[distinct_D], sample.ids_S, sample.log_probability_S, targets_M, index_M,
     )
     return loss

@@ -33,7 +33,7 @@ class _Projection(torch.autograd.Function):
         # differently, and training would not repeat the results of earlier versions bit for bit.
         ctx.block_sizes = split_gates(cell, len(bias_G))
         ctx.save_for_backward(x, weight_ih)
-        return gates_MG.view(*x.shape[:-1], -1)
+        return gates_MG.view(*x.shape[:-1], len(bias_G))
 
     @by_hand.backward
     def backward(ctx: Any, dgates: Tensor) -> tuple[Tensor | None, ...]:

@@ -4,7 +4,8 @@ import json
 import math
 from typing import Any
 
-from rnnlm_cli.score.score import Score, TextScore
+from rnnlm_cli.messages import escape_controls, replace_surrogates
+from rnnlm_cli.score.score import Score, TextScore, TokenScore
 
 COLUMNS = (
     ("ln_p", 12), ("log10_p", 11), ("tokens", 7), ("perplexity", 11), ("bits/char", 9),
@@ -17,7 +18,7 @@ def format_lines(text: TextScore) -> list[str]:
     """Return a line with the columns of HEADER, then for each token its surprisal in bits.
 
     "-" means that there is no value. "*" marks bits per character that are too low because of
-    unknown tokens.
+    unknown tokens. Control characters of the text are shown as escapes.
     """
     score = text.score
     values = (
@@ -30,7 +31,7 @@ def format_lines(text: TextScore) -> list[str]:
         "yes" if text.closing else "no",
     )
     cells = [value.rjust(width) for value, (_, width) in zip(values, COLUMNS, strict=True)]
-    lines = ["  ".join([*cells, text.text])]
+    lines = ["  ".join([*cells, escape_controls(text.text)])]
     for token in text.tokens or ():
         surprisal = "unscored" if token.nats is None else f"{token.nats / math.log(2):.4f}"
         note = "  unknown" if token.is_unknown else ""
@@ -57,6 +58,8 @@ def format_total(total: Score, num_texts: int) -> str:
 def format_json(text: TextScore, *, document: bool) -> str:
     """Return one JSON object.
 
+    A byte that is not UTF-8 becomes U+FFFD, because strict readers refuse lone surrogates.
+
     Keys:
         text: the sentence. A document has `file`, its path, instead.
         nats: -ln p, summed over the predicted tokens.
@@ -67,11 +70,13 @@ def format_json(text: TextScore, *, document: bool) -> str:
         oov: number of unknown tokens.
         unscored: number of those without probability.
         closing: whether the closing boundary was predicted.
-        tokens, if the score has them: [{token, nats, oov}], nats null for an unscored token.
+        tokens, if the score has them: [{token, nats, oov}], nats null for an unscored token. A
+            token that is not UTF-8, such as one byte of a longer character, also has `bytes`,
+            the list of its bytes.
     """
     score = text.score
     data: dict[str, Any] = {
-        "file" if document else "text": text.text,
+        "file" if document else "text": replace_surrogates(text.text),
         "nats": score.nats,
         "log10_prob": score.log10_prob,
         "predicted_tokens": score.num_predicted,
@@ -82,11 +87,17 @@ def format_json(text: TextScore, *, document: bool) -> str:
         "closing": text.closing,
     }
     if text.tokens is not None:
-        data["tokens"] = [
-            {"token": token.token, "nats": token.nats, "oov": token.is_unknown}
-            for token in text.tokens
-        ]
+        data["tokens"] = [_describe_token(token) for token in text.tokens]
     return json.dumps(data, allow_nan=False)
+
+
+def _describe_token(token: TokenScore) -> dict[str, Any]:
+    """Return the JSON object of a token; see `format_json`."""
+    shown = replace_surrogates(token.token)
+    data: dict[str, Any] = {"token": shown, "nats": token.nats, "oov": token.is_unknown}
+    if shown != token.token:
+        data["bytes"] = [*token.token.encode("utf-8", "surrogateescape")]
+    return data
 
 
 def _format_number(value: float | None) -> str:

@@ -9,7 +9,6 @@ token by itself.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -114,7 +113,6 @@ class BpeTokenizer:
             from tokenizers import Tokenizer as LibraryTokenizer
             from tokenizers.models import BPE
 
-            os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
             spelled = [_to_library(token) for token in self._tokens]
             vocabulary = {token: id_ for id_, token in enumerate(spelled) if id_ != UNKNOWN_ID}
             merges = [(spelled[left], spelled[right]) for left, right in self._merges]

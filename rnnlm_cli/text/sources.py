@@ -31,6 +31,14 @@ class Sources:
     valid: tuple[str, ...] = ()
     test: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name, given in (("train", self.train), ("valid", self.valid), ("test", self.test)):
+            if isinstance(given, str):
+                raise TextError(
+                    f"{name}: one string given; a tuple of names is needed. "
+                    f"Write Sources({name}=({given!r},))"
+                )
+
     def absolute(self) -> "Sources":
         """Return the same sources with absolute paths."""
         return Sources(*(

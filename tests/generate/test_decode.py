@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from torch.testing import assert_close
 
 from rnnlm_cli.config import BOUNDARY_ID, SampleConfig
+from rnnlm_cli.generate import decode
 from rnnlm_cli.generate.decode import generate_tokens
 from rnnlm_cli.generate.sampler import Sampler
 
@@ -42,3 +44,21 @@ def test_num_tokens_counts_new_tokens_and_samples_are_independent(make_network):
     three = tokens(network, num_samples=3)
     assert three.shape == (12, 3)
     assert (three[:, :1] == tokens(network)).all()
+
+
+@pytest.mark.parametrize("sentences", [False, True])
+@pytest.mark.parametrize("size", [0, 7, 8, 9, 31, 32])
+@torch.no_grad()
+def test_a_prompt_in_windows_equals_the_prompt_in_one_window(
+    make_network, monkeypatch, size, sentences
+):
+    network = make_network(unknown_trained=False).double()
+    prompt = np.arange(size, dtype=np.int32) % 6 + 1
+    inputs = torch.tensor([BOUNDARY_ID, *prompt.tolist()])[:, None]
+    resets = inputs == BOUNDARY_ID
+    resets[1:] &= sentences
+    expected, expected_state = network(inputs, network.initial_state(1), resets)
+    monkeypatch.setattr(decode, "PROMPT_WINDOW", 8)
+    logits, state = decode.read_prompt(network, prompt, sentences=sentences)
+    assert_close(logits, expected[-1])
+    assert_close(state, expected_state)

@@ -60,3 +60,26 @@ def test_the_total_reports_perplexity_with_and_without_unknown_tokens():
     assert f"perplexity {math.exp(2):.4f} ({math.exp(1):.4f} without the 2" in line
     empty = "total: 1 text, 0 predicted tokens, ln p 0.0000, perplexity -"
     assert format_total(Score(), 1) == empty
+
+
+def test_columns_show_control_characters_as_escapes_on_one_line():
+    """A carriage return would overwrite the figures, and an escape sequence change the title."""
+    shown = TextScore("a\x1b]0;t\x07\r\tb\x9b2J\u2028 caf\u00e9", Score(), closing=True)
+    (line,) = format_lines(shown)
+    assert line.endswith(r"  a\x1b]0;t\x07\r\tb\x9b2J\u2028 caf" + "\u00e9")
+
+
+def test_json_holds_no_lone_surrogates_and_gives_the_bytes_of_such_tokens():
+    """Strict readers of JSON, such as serde, refuse a line with half of a character."""
+    tokens = (
+        TokenScore("\udcc3", 1.0, False), TokenScore("a\udce2\udc82", 1.0, False),
+        TokenScore("\u00e9", 1.0, False),
+    )
+    line = format_json(TextScore("\udcffx\x1b", Score(), False, tokens), document=False)
+    line.encode("ascii")
+    data = json.loads(line)
+    assert data["text"] == "\ufffdx\x1b"
+    assert [(each["token"], each.get("bytes")) for each in data["tokens"]] == [
+        ("\ufffd", [0xC3]), ("a\ufffd\ufffd", [0x61, 0xE2, 0x82]), ("\u00e9", None)
+    ]
+    assert "\\ud" not in line

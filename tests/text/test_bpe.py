@@ -1,9 +1,15 @@
 """Byte pair encoding: round trips are exact, and a merge loop of ten lines gives the same ids."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from collections import Counter
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -237,3 +243,32 @@ def test_merges_that_make_the_unknown_token_are_refused():
         Vocabulary.from_dict(
             {"level": "bpe", "tokens": tokens + new, "merges": merges}
         )
+
+
+FORK = """
+import os
+from rnnlm_cli.config import TextConfig
+from rnnlm_cli.text.vocabulary import Vocabulary
+
+text = "the lower the better\\n" * 10_000  # many batches, so that the library starts threads
+vocabulary = Vocabulary.build([text], len(text), TextConfig(level="bpe", vocab_size=270))
+expected = vocabulary.encode(text).tolist()
+child = os.fork()
+if child == 0:
+    os._exit(vocabulary.encode(text).tolist() != expected)
+assert os.waitpid(child, 0)[1] == 0
+assert "TOKENIZERS_PARALLELISM" not in os.environ
+"""
+
+
+def test_a_forked_process_can_encode_after_its_parent_has():
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment.pop("TOKENIZERS_PARALLELISM", None)
+    with subprocess.Popen(
+        [sys.executable, "-c", FORK], env=environment, start_new_session=True
+    ) as process:
+        try:
+            assert process.wait(timeout=60) == 0
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # a child that hangs too

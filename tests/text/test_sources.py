@@ -133,3 +133,10 @@ def test_a_pattern_is_made_absolute_in_a_folder_named_like_a_pattern(
 )
 def test_a_dash_is_standard_input(sources, read):
     assert sources.reads_stdin is read and sources.absolute().reads_stdin is read
+
+
+@pytest.mark.parametrize("part", ["train", "valid", "test"])
+def test_a_string_where_several_names_are_expected_is_an_error(part):
+    """Otherwise each of its letters would be the name of a file."""
+    with pytest.raises(TextError, match=f"^{part}: one string given"):
+        Sources(**{"train": ("a.txt",), part: "corpus.txt"})
