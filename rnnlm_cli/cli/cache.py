@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rnnlm_cli.cli.options import CacheOption
+from rnnlm_cli.messages import escape_controls
 
 if TYPE_CHECKING:
-    from rnnlm_cli.text.cache import Entry
+    from rnnlm_cli.text.cache_entry import Entry
 
 
 def cache(
@@ -37,7 +38,7 @@ def cache(
         deleted = [entry for entry in entries if clear_all or not entry.find_checkpoints()]
         freed = sum(entry.num_bytes for entry in deleted)
         for entry in deleted:
-            store.remove(entry)
+            entry.remove()
         kept = len(entries) - len(deleted)
         print(
             f"{len(deleted)} encoded texts deleted, {freed / 1e6:,.1f} MB freed"
@@ -47,8 +48,8 @@ def cache(
         return
     total = sum(entry.num_bytes for entry in entries)
     print(
-        f"{store.folder}: {len(entries)} encoded texts, {total / 1e6:,.1f} MB of at most "
-        f"{MAX_CACHE_BYTES / 1e9:,.0f} GB",
+        f"{escape_controls(str(store.folder))}: {len(entries)} encoded texts, "
+        f"{total / 1e6:,.1f} MB of at most {MAX_CACHE_BYTES / 1e9:,.0f} GB",
         file=sys.stderr,
     )
     for entry in entries:
@@ -61,20 +62,24 @@ def _format_entry(entry: Entry) -> str:
     runs = ", ".join(map(str, entry.find_checkpoints())) or "-"
     return (
         f"{entry.key[:12]}  {entry.num_bytes / 1e6:10,.1f} MB  {facts['tokens']:>15,} tokens  "
-        f"{facts['level']:<5}  {used}  {facts['names']}  runs: {runs}"
+        f"{facts['level']:<5}  {used}  {escape_controls(facts['names'])}  "
+        f"runs: {escape_controls(runs)}"
     )
 
 
 def _describe(entry: Entry) -> dict[str, Any]:
-    from rnnlm_cli.text.cache import ENTRY
+    from rnnlm_cli.files.regular_file import open_regular_file
+    from rnnlm_cli.text.cache_entry import ENTRY
+    from rnnlm_cli.text.entry_format import DAMAGE
 
     try:
-        description = json.loads((entry.folder / ENTRY).read_text("ascii"))
+        with open_regular_file(entry.folder / ENTRY) as file:
+            description = json.loads(file.read())
         names = description["names"]
         return {
-            "tokens": sum(tokens for tokens, _ in description["parts"].values()),
-            "level": description["vocabulary"]["level"],
+            "tokens": sum(int(tokens) for tokens, _ in description["parts"].values()),
+            "level": escape_controls(str(description["vocabulary"]["level"])),
             "names": " ".join(names[:3]) + (f" +{len(names) - 3}" if len(names) > 3 else ""),
         }
-    except (OSError, ValueError, KeyError, TypeError):
+    except DAMAGE:
         return {"tokens": 0, "level": "?", "names": "(damaged)"}

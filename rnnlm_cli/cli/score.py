@@ -22,7 +22,8 @@ from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.messages import StderrMessages
 from rnnlm_cli.text.decompress import SUFFIXES
-from rnnlm_cli.text.reading import STDIN, make_decoder, read_lines, read_text
+from rnnlm_cli.text.raw_bytes import STDIN
+from rnnlm_cli.text.reading import make_decoder, read_lines, read_text
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel

@@ -44,7 +44,7 @@ def replace_file(path: Path, *pieces: Any, mode: int | None = None) -> None:
             if sys.platform == "win32":  # where an open file cannot be renamed
                 file.close()
             os.replace(temporary, target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise unwritable_error(path, error) from None
 
@@ -135,7 +135,7 @@ def _remove_if_unlocked(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Flush a folder to the disk, so that a rename in it survives a power cut."""
     with suppress(OSError):  # not every system can open or flush a folder
         descriptor = os.open(folder, os.O_RDONLY)

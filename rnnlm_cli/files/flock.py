@@ -3,10 +3,12 @@
 import sys
 
 
-def try_to_lock(descriptor: int) -> bool:
-    """Lock an open file without waiting. Returns whether no other process holds the lock.
+def try_to_lock(descriptor: int, *, if_unknown: bool = True) -> bool:
+    """Lock an open file without waiting.
 
-    On a file system that has no locks this always succeeds.
+    Args:
+        if_unknown: returned on a file system that has no locks.
+    Returns: whether no other process holds the lock.
     """
     if sys.platform == "win32":
         import msvcrt
@@ -23,5 +25,5 @@ def try_to_lock(descriptor: int) -> bool:
         except BlockingIOError:
             return False
         except OSError:
-            pass
+            return if_unknown
     return True

@@ -1,6 +1,7 @@
 """The corpus of a resumed run: the same texts again, or their encoded form from the cache."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from rnnlm_cli.errors import RnnlmError, TextError
@@ -10,7 +11,9 @@ from rnnlm_cli.runs.checkpoint import Checkpoint
 from rnnlm_cli.runs.report import resume_command
 from rnnlm_cli.runs.request import TrainingRequest
 from rnnlm_cli.text.cache import Cache
+from rnnlm_cli.text.cache_entry import Entry
 from rnnlm_cli.text.corpus import Corpus, load_corpus, open_entry
+from rnnlm_cli.text.entry_format import DamagedEntryError
 from rnnlm_cli.text.sources import FileIdentity
 
 
@@ -41,22 +44,17 @@ def load_same_corpus(
     vocabulary = checkpoint.vocabulary if config.init_has_vocabulary else None
     entry = cache.find(checkpoint.corpus.key)
     try:
-        if entry is not None and config.sources.reads_stdin:
-            return open_entry(entry, checkpoint.corpus.files)
-        if config.sources.reads_stdin and sys.stdin.isatty():
-            raise TextError(
-                "-: the text came from stdin and is no longer in the cache; it is needed again. "
-                f"Pipe it into '{resume_command(request.out)}'"
+        corpus = _open_copy_of_stream(entry, request, checkpoint)
+        if corpus is None:
+            corpus = load_corpus(
+                config.sources, config.text, cache=cache, vocabulary=vocabulary,
+                unknown_trained=config.model.unknown_trained, messages=messages, check=check,
             )
-        corpus = load_corpus(
-            config.sources, config.text, cache=cache, vocabulary=vocabulary,
-            unknown_trained=config.model.unknown_trained, messages=messages, check=check,
-        )
     except TextError as error:
-        if entry is None:
+        if entry is None or not entry.exists():
             raise
-        messages.note(f"{error}; continuing with the encoded text in the cache")
         corpus = open_entry(entry, checkpoint.corpus.files)
+        messages.note(f"{error}; continuing with the encoded text in the cache")
     entry = cache.find(corpus.key)
     if entry is not None:
         entry.note_checkpoint(companion(request.out, CHECKPOINT))
@@ -67,6 +65,27 @@ def load_same_corpus(
             "--restart"
         )
     return corpus
+
+
+def _open_copy_of_stream(
+    entry: Entry | None, request: TrainingRequest, checkpoint: Checkpoint
+) -> Corpus | None:
+    """Open the encoded copy of a text that could be read only once, or return None.
+
+    Raises: RnnlmError if there is no intact copy, and nobody pipes the text in again.
+    """
+    sources = checkpoint.config.sources
+    if not sources.reads_stream:
+        return None
+    if entry is not None:
+        with suppress(DamagedEntryError):
+            return open_entry(entry, checkpoint.corpus.files)
+    if sys.stdin.isatty() and sources.reads_stdin:
+        raise ChangedTextError(
+            "-: the text came from stdin and is no longer in the cache, or is damaged there; it is "
+            f"needed again. Pipe it into '{resume_command(request.out)}'"
+        )
+    return None
 
 
 def _describe_difference(

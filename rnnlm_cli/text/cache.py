@@ -1,94 +1,40 @@
 """The cache of encoded texts: a folder with one entry for each text, limited in total size.
 
-An entry is a folder. Its name is a key, computed from the text's contents, the settings that
-turned it into tokens, and the version of this layout. It contains
-
-    entry.json  the description of the tokens (see `rnnlm_cli.text.corpus`)
-    tokens      the token ids in order, in the smallest unsigned integers that can hold them
-    runs        the checkpoints of the runs that were trained on it, one path on each line
-
-An entry is written under another name and then renamed, so that it is complete or absent.
+The key of an entry is computed from the text's contents, the settings that turned it into tokens,
+and the version of the tokenization; `rnnlm_cli.text.cache_entry` describes the files of an entry.
+An entry is written in a working folder, flushed to the disk and then renamed, so that it is
+complete or absent. Several processes, users and machines may share a cache.
 """
 
+import errno
 import os
-import platform
+import re
 import shutil
 import tempfile
+import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from rnnlm_cli.errors import TextError
-from rnnlm_cli.files.regular_file import open_regular_file
+from rnnlm_cli.files.atomic import NO_FOLLOW, sync_folder
+from rnnlm_cli.files.flock import try_to_lock
 from rnnlm_cli.messages import Messages
+from rnnlm_cli.text.cache_entry import ENTRY, KEY, RUNS, TOKENS, Entry
+from rnnlm_cli.text.sources import CACHE_TAG
 
-ENTRY, TOKENS, RUNS = "entry.json", "tokens", "runs"
 FOLDER_VARIABLE = "RNNLM_CACHE_DIR"
 MAX_CACHE_BYTES = 16_000_000_000
-MAX_HEADER_BYTES = 1 << 28  # of a checkpoint
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An encoded text in the cache."""
-
-    folder: Path
-
-    @property
-    def key(self) -> str:
-        """The key by which `Cache.find` finds the entry."""
-        return self.folder.name
-
-    @property
-    def num_bytes(self) -> int:
-        """The total size of its files."""
-        try:
-            return sum(path.stat().st_size for path in self.folder.iterdir())
-        except OSError:  # another process has just removed it
-            return 0
-
-    @property
-    def last_used(self) -> float:
-        """The time at which it was last opened, in seconds since the epoch."""
-        try:
-            return (self.folder / ENTRY).stat().st_mtime
-        except OSError:
-            return 0.0
-
-    def touch(self) -> None:
-        """Mark the entry as used now."""
-        try:
-            os.utime(self.folder / ENTRY)
-        except OSError:  # a read-only cache still works
-            pass
-
-    def note_checkpoint(self, checkpoint: Path) -> None:
-        """Protect the entry from eviction while this checkpoint refers to it.
-
-        A cache that cannot be written is left as it is.
-        """
-        line = f"{checkpoint.absolute()}\n"
-        path = self.folder / RUNS
-        try:
-            with path.open("a+", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                file.seek(0)
-                if line not in file.readlines():
-                    file.write(line)
-        except OSError:
-            pass
-
-    def find_checkpoints(self) -> list[Path]:
-        """Return the noted checkpoints that still refer to the entry."""
-        try:
-            raw = (self.folder / RUNS).read_bytes()
-        except OSError:
-            return []
-        lines = raw.decode("utf-8", "surrogateescape").split("\n")
-        return [path for path in map(Path, lines[:-1]) if _refers_to(path, self.key)]
+WORKING_NAME = re.compile(r"(encoding-[a-z0-9_]+|[0-9]+@.*)\.tmp")  # the second: of rnnlm 0.1
+WORKING_LOCK = "lock"
+ABANDONED_SECONDS = 86400  # the age of a working folder without a lock file that nobody needs
+TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n"
+    "# This folder is a cache of rnnlm, see https://bford.info/cachedir/\n"
+)
 
 
 class Cache:
@@ -104,20 +50,22 @@ class Cache:
     def __init__(self, folder: Path | None = None, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
         self.folder = folder or _find_default_folder()
         self.max_bytes = max_bytes
+        self.is_temporary = False  # whether the folder is deleted with this object
 
     def list_entries(self) -> list[Entry]:
-        """Return all entries, the most recently used one first."""
+        """Return all entries of this user, the most recently used one first."""
         try:
-            found = [Entry(path) for path in self.folder.iterdir() if (path / ENTRY).is_file()]
+            names = os.listdir(self.folder)
         except OSError:
             return []
-        complete = [entry for entry in found if not entry.folder.name.endswith(".tmp")]
-        return sorted(complete, key=lambda entry: -entry.last_used)
+        entries = [Entry(self.folder / name) for name in names if KEY.fullmatch(name)]
+        existing = [entry for entry in entries if entry.exists()]
+        return sorted(existing, key=lambda entry: -entry.last_used)
 
     def find(self, key: str) -> Entry | None:
         """Return the entry with this key, or None."""
         entry = Entry(self.folder / key)
-        return entry if (entry.folder / ENTRY).is_file() else None
+        return entry if KEY.fullmatch(key) and entry.exists() else None
 
     @contextmanager
     def working_folder(self, messages: Messages) -> Iterator[Path]:
@@ -126,38 +74,41 @@ class Cache:
         If the cache is not writable, a temporary folder replaces it.
         """
         try:
-            folder = self._make_working_folder()
+            folder, lock = self._make_working_folder()
         except OSError as error:
             messages.note(
                 f"the cache folder {self.folder} cannot be written ({error.strerror}), so the "
                 "encoded text is kept in a temporary folder"
             )
-            self.folder = Path(tempfile.mkdtemp(prefix="rnnlm-"))
-            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-            folder = self._make_working_folder()
+            self._become_temporary()
+            folder, lock = self._make_working_folder()
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
-    def _make_working_folder(self) -> Path:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._remove_leftovers()
-        prefix = _working_prefix(os.getpid())
-        return Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=self.folder))
+    def add(self, folder: Path, key: str, is_sound: Callable[[Entry], bool]) -> Entry:
+        """Turn a working folder into an entry, and evict others if the cache is too large.
 
-    def add(self, folder: Path, key: str) -> Entry:
-        """Turn a working folder into an entry, and evict others if the cache is too large."""
+        Args:
+            is_sound: tells whether an entry that another process has added in the meantime can be
+                used; then it stays, and the working folder is left as it is.
+        Raises: OSError if the folder cannot be renamed.
+        """
         entry = Entry(self.folder / key)
-        runs = entry.folder / RUNS
-        if runs.is_file():  # the entry was damaged, or another process has just added it
-            shutil.copyfile(runs, folder / RUNS)
-        shutil.rmtree(entry.folder, ignore_errors=True)
-        try:
-            os.rename(folder, entry.folder)
-        except OSError:
-            if not (entry.folder / ENTRY).is_file():  # otherwise another process was faster
-                raise
+        for name in set(os.listdir(folder)) - {ENTRY, TOKENS}:
+            _delete(folder / name)
+        sync_folder(folder)
+        while not _rename_to_free_place(folder, entry.folder):
+            if entry.exists() and is_sound(entry):
+                return entry
+            try:
+                self._move_away(entry, folder)
+            except PermissionError:  # it belongs to another user
+                self._become_temporary()
+                entry = Entry(self.folder / key)
+        sync_folder(self.folder)
         self.evict(entry)
         return entry
 
@@ -173,29 +124,52 @@ class Cache:
             if total <= self.max_bytes:
                 return
             if entry != new and not entry.find_checkpoints():
-                total -= entry.num_bytes
-                self.remove(entry)
+                num_bytes = entry.num_bytes
+                with suppress(TextError):  # it stays, and the cache is larger than it should be
+                    entry.remove()
+                    total -= num_bytes
 
-    def remove(self, entry: Entry) -> None:
-        """Delete an entry. Raises: TextError if the folder is not writable."""
+    def _make_working_folder(self) -> tuple[Path, int]:
+        """Make a locked working folder. Returns: its path, and the descriptor of its lock."""
+        if not os.path.isdir(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / CACHE_TAG).write_text(TAG, "ascii")
+        self._remove_leftovers()
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix="encoding-", suffix=".tmp", dir=self.folder))
+            lock = os.open(folder / WORKING_LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            # Another process may have found the lock file before it was locked, and deleted it.
+            if try_to_lock(lock) and os.path.exists(folder / WORKING_LOCK):
+                return folder, lock
+            os.close(lock)
+
+    def _become_temporary(self) -> None:
+        """Use a temporary folder from now on, which is deleted with this object."""
+        self.folder, self.is_temporary = Path(tempfile.mkdtemp(prefix="rnnlm-")), True
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def _move_away(self, entry: Entry, folder: Path) -> None:
+        """Move a damaged entry out of the way of a working folder, which inherits its notes.
+
+        Raises: OSError if it cannot be moved.
+        """
+        away = Path(tempfile.mkdtemp(prefix="damaged-", dir=self.folder))
+        moved = Entry(away / entry.key)
         try:
-            os.unlink(entry.folder / ENTRY)  # first: a folder without it is no entry
-            shutil.rmtree(entry.folder)
-        except FileNotFoundError:  # another process was faster
-            pass
-        except OSError as error:
-            raise TextError(
-                f"{entry.folder}: cannot be removed ({error.strerror}); a cache folder that you "
-                "may write to is needed"
-            ) from None
+            with suppress(FileNotFoundError):  # another process was faster
+                os.rename(entry.folder, moved.folder)
+            with suppress(FileNotFoundError):
+                shutil.copyfile(moved.folder / RUNS, folder / RUNS)
+            moved.remove()
+        finally:
+            with suppress(OSError):  # what is not of an entry stays where it is now
+                away.rmdir()
 
     def _remove_leftovers(self) -> None:
         """Delete the working folders of processes that were killed."""
-        for path in self.folder.glob("*.tmp"):
-            process = path.name.split("@")[0]
-            ours = process.isdigit() and path.name.startswith(_working_prefix(int(process)))
-            if ours and not _is_alive(int(process)):
-                shutil.rmtree(path, ignore_errors=True)
+        for path in self.folder.iterdir():
+            if WORKING_NAME.fullmatch(path.name) and _is_abandoned(path):
+                shutil.rmtree(path, ignore_errors=True)  # which leaves links alone
 
 
 def _find_default_folder() -> Path:
@@ -203,27 +177,45 @@ def _find_default_folder() -> Path:
     return Path(named) if named else user_cache_path("rnnlm", appauthor=False)
 
 
-def _working_prefix(process: int) -> str:
-    """Return the prefix of a process's working folders. Several machines may share a cache, so it
-    contains the machine's name."""
-    return f"{process}@{platform.node()}@"
+def _rename_to_free_place(folder: Path, target: Path) -> bool:
+    """Rename a folder, to another file system too.
 
-
-def _is_alive(process: int) -> bool:
+    Returns: False if something stands there.
+    Raises: OSError for all other problems.
+    """
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+        os.rename(folder, target)
+    except OSError as error:
+        if os.path.lexists(target):
+            return False
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.copytree(folder, target)
     return True
 
 
-def _refers_to(checkpoint: Path, key: str) -> bool:
-    """Return whether the header of a checkpoint contains a key."""
+def _delete(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether the process that made a working folder has ended.
+
+    The lock on a file in it tells, between machines and containers too.
+    """
     try:
-        with open_regular_file(checkpoint) as file:
-            size = int.from_bytes(file.read(8), "little")
-            return key.encode() in file.read(min(size, MAX_HEADER_BYTES))
+        lock = os.open(folder / WORKING_LOCK, os.O_RDWR | NO_FOLLOW)
+    except FileNotFoundError:  # it has just been made, or it is about to become an entry
+        with suppress(OSError):
+            return time.time() - os.path.getmtime(folder) > ABANDONED_SECONDS
+        return False
     except OSError:
         return False
+    try:
+        return try_to_lock(lock, if_unknown=False)
+    finally:
+        os.close(lock)

@@ -1,16 +1,7 @@
 """A corpus: its training, validation and test part as token ids, and their vocabulary.
 
 A text is encoded once, into a memory-mapped file in the cache, and read from there. Memory use
-therefore does not grow with the text. The file entry.json of an entry (see
-`rnnlm_cli.text.cache`) has these keys:
-
-    version     2
-    dtype       of the tokens: uint8, uint16 or uint32
-    parts       train, valid and, if present, test: [number of tokens, number of characters], in
-                the order of the file
-    counts      how often each token occurs in the training part, in id order
-    vocabulary  the result of Vocabulary.to_dict
-    names       the paths of the text files
+therefore does not grow with the text. `rnnlm_cli.text.entry_format` describes the files.
 """
 
 import hashlib
@@ -19,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +17,18 @@ from numpy.typing import NDArray
 from rnnlm_cli.config import UNKNOWN_ID, TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import Messages
-from rnnlm_cli.text.cache import ENTRY, TOKENS, Cache, Entry
+from rnnlm_cli.text.cache import Cache
+from rnnlm_cli.text.cache_entry import TOKENS, Entry
 from rnnlm_cli.text.decompress import find_compression
 from rnnlm_cli.text.encode import PartReader, encode_parts
-from rnnlm_cli.text.reading import STDIN
+from rnnlm_cli.text.entry_format import DamagedEntryError, read_entry, write_description
+from rnnlm_cli.text.raw_bytes import STDIN
 from rnnlm_cli.text.sources import FileIdentity, SourceFiles, Sources, identify_files
 from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.text.vocabulary import Vocabulary
 
-VERSION = 2
-STDIN_COPY = "stdin"  # in the working folder: standard input can be read only once
+KEY_VERSION = 2  # of the way in which texts become tokens
+COPIES = "copies"  # in the working folder, of texts that can be read only once
 MIN_REPORTED_SECONDS = 1
 
 
@@ -97,28 +89,9 @@ def load_corpus(
         )
     try:
         with cache.working_folder(messages) as folder:
-            stdin_copy = folder / STDIN_COPY
-            try:
-                started = time.monotonic()
-                read = identify_files(
-                    sources, stdin_copy=stdin_copy, any_bytes=config.codec is None,
-                    messages=messages,
-                )
-                key = compute_key(read, config, vocabulary)
-                if check is not None:
-                    check(key, read.files)
-                corpus = _open_if_intact(cache.find(key), read.files, messages)
-                if corpus is None:
-                    reader = PartReader(read.paths, config.codec, messages)
-                    description = encode_parts(
-                        reader, config, folder / TOKENS, vocabulary,
-                        unknown_trained=unknown_trained,
-                    )
-                    corpus = _add_entry(description, read.files, cache, folder, key)
-                    _report_speed(read.files, time.monotonic() - started, messages)
-                return corpus
-            except TextError as error:
-                raise TextError(str(error).replace(str(stdin_copy), "stdin")) from None
+            return _load(
+                sources, config, cache, folder, vocabulary, unknown_trained, messages, check
+            )
     except OSError as error:
         raise TextError(
             f"{cache.folder}: the encoded text cannot be written ({error.strerror}); a folder with "
@@ -126,26 +99,66 @@ def load_corpus(
         ) from None
 
 
+def _load(
+    sources: Sources, config: TextConfig, cache: Cache, folder: Path,
+    vocabulary: Vocabulary | None, unknown_trained: bool, messages: Messages,
+    check: Check | None,
+) -> Corpus:
+    """Load a corpus with the help of a working folder; see `load_corpus`."""
+    started = time.monotonic()
+    copies = folder / COPIES
+    copies.mkdir()
+    read = identify_files(
+        sources, copies=copies, any_bytes=config.codec is None, cache_folder=cache.folder,
+        messages=messages,
+    )
+    key = compute_key(read, config, vocabulary)
+    if check is not None:
+        check(key, read.files)
+    corpus = _open_if_intact(cache.find(key), read.files, messages)
+    if corpus is None:
+        reader = PartReader(read.paths, read.sha256s, config.codec, messages)
+        try:
+            description = encode_parts(
+                reader, config, folder / TOKENS, vocabulary, unknown_trained=unknown_trained
+            )
+        except TextError as error:
+            message = str(error)
+            for copy, name in read.streams.items():
+                message = message.replace(copy, name)
+            raise TextError(message) from None
+        description["names"] = [file.path for file in read.files]
+        write_description(folder, description)
+        entry = cache.add(folder, key, _is_intact)
+        corpus = open_entry(entry, read.files)
+        _report_speed(read.files, time.monotonic() - started, messages)
+    if cache.is_temporary and read.streams:
+        messages.warn(
+            "a text that can be read only once is kept no longer than this run, so the run cannot "
+            "be resumed; a folder for the encoded text is needed. Name one with --cache-dir"
+        )
+    return corpus
+
+
 def open_entry(entry: Entry, files: tuple[FileIdentity, ...] = ()) -> Corpus:
     """Open a corpus in the cache. Its tokens are memory-mapped.
 
-    Raises: ValueError, KeyError, TypeError or OSError if the entry is damaged.
+    Raises: DamagedEntryError.
     """
-    description = json.loads((entry.folder / ENTRY).read_text("ascii"))
-    if description["version"] != VERSION:
-        raise ValueError("version")
-    vocabulary = Vocabulary.from_dict(description["vocabulary"])
-    tokens_N = np.memmap(entry.folder / TOKENS, np.dtype(description["dtype"]), "r")
+    return _open(entry, files, accept_unchecked=True)
+
+
+def _open(entry: Entry, files: tuple[FileIdentity, ...], *, accept_unchecked: bool) -> Corpus:
+    text = read_entry(entry, accept_unchecked=accept_unchecked)
     parts, begin = {}, 0
-    for name, (num_tokens, num_characters) in description["parts"].items():
-        parts[name] = Part(np.asarray(tokens_N[begin : begin + num_tokens]), num_characters)
+    for name, (num_tokens, num_characters) in text.parts.items():
+        tokens_N = np.asarray(text.tokens_N[begin : begin + num_tokens])
+        parts[name] = Part(tokens_N, num_characters)
         begin += num_tokens
-    if begin != len(tokens_N) or len(description["counts"]) != len(vocabulary):
-        raise ValueError("parts")
     entry.touch()
     return Corpus(
-        vocabulary, parts["train"], parts["valid"], parts.get("test"),
-        np.array(description["counts"], np.int64), entry.key, files,
+        text.vocabulary, parts["train"], parts["valid"], parts.get("test"), text.counts_V,
+        entry.key, files,
     )
 
 
@@ -154,7 +167,7 @@ def compute_key(
 ) -> str:
     """Return the key of a cache entry: a hash of the contents, the tokenization and the version."""
     facts = {
-        "version": VERSION,
+        "version": KEY_VERSION,
         "contents": {
             name: [(file.sha256, find_compression(file.path)) for file in files]
             for name, files in source_files.identities.items()
@@ -173,24 +186,29 @@ def compute_key(
 def _open_if_intact(
     entry: Entry | None, files: tuple[FileIdentity, ...], messages: Messages
 ) -> Corpus | None:
+    """Open an entry, or return None with a note if it is damaged.
+
+    An entry without checksums, of an earlier version, counts as damaged: the text is at hand.
+    """
     if entry is None:
         return None
     try:
-        return open_entry(entry, files)
-    except (ValueError, LookupError, TypeError, AttributeError, OSError):
-        messages.note(f"the cache entry {entry.folder} is damaged; encoding the text again")
+        return _open(entry, files, accept_unchecked=False)
+    except DamagedEntryError:
+        if entry.exists():  # otherwise another process has just removed it
+            messages.note(
+                f"the cache entry {entry.folder} is damaged or of an earlier version; encoding "
+                "the text again"
+            )
         return None
 
 
-def _add_entry(
-    description: dict[str, Any], files: tuple[FileIdentity, ...], cache: Cache, folder: Path,
-    key: str,
-) -> Corpus:
-    """Add the tokens in a working folder to the cache, and open the new entry."""
-    description |= {"version": VERSION, "names": [file.path for file in files]}
-    (folder / ENTRY).write_text(json.dumps(description), "ascii")
-    (folder / STDIN_COPY).unlink(missing_ok=True)
-    return open_entry(cache.add(folder, key), files)
+def _is_intact(entry: Entry) -> bool:
+    try:
+        read_entry(entry)
+    except DamagedEntryError:
+        return False
+    return True
 
 
 def _report_speed(files: tuple[FileIdentity, ...], seconds: float, messages: Messages) -> None:

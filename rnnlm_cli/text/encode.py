@@ -3,9 +3,10 @@
 No pass holds more than a few chunks of the text in memory. Legend: V vocabulary size.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from rnnlm_cli.config import UNKNOWN_ID, TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import Messages
+from rnnlm_cli.text.entry_format import Checksum
 from rnnlm_cli.text.reading import read_files, split_at
 from rnnlm_cli.text.tokenizers import BOUNDARY
 from rnnlm_cli.text.vocabulary import Vocabulary
@@ -32,24 +34,33 @@ class PartReader:
 
     Args:
         paths: the files of each part.
+        sha256s: their checksums.
         codec: their encoding; None means byte level.
         messages: receives progress updates.
     """
 
     paths: Mapping[str, Sequence[str]]
+    sha256s: Mapping[str, Sequence[str]]
     codec: str | None
     messages: Messages
 
     @contextmanager
-    def open_part(self, name: str, stage: str) -> Iterator[Iterator[str]]:
+    def open_part(
+        self, name: str, stage: str, *, verify: bool = False
+    ) -> Iterator[Iterator[str]]:
         """Open the text of a part as an iterator of chunks.
 
         Args:
             stage: the name of this pass, for progress updates.
+            verify: raise TextError at the end if the files have changed since their checksums were
+                computed.
         """
         paths = self.paths[name]
         with self.messages.stage(stage, paths) as advance:
-            yield read_files(paths, encoding=self.codec, advance=advance)
+            yield read_files(
+                paths, encoding=self.codec, advance=advance,
+                sha256s=self.sha256s[name] if verify else None,
+            )
 
     def format_subject(self, name: str) -> str:
         """Return the subject of error messages about a part: its files."""
@@ -58,10 +69,14 @@ class PartReader:
 
 @dataclass(frozen=True)
 class _TokenWriter:
-    """Appends token ids to a file, in the smallest unsigned integers that hold the vocabulary."""
+    """Appends token ids to a file, in the smallest unsigned integers that hold the vocabulary.
+
+    `checksum` covers all that was written.
+    """
 
     vocabulary: Vocabulary
     file: IO[bytes]
+    checksum: Checksum = field(default_factory=Checksum)
 
     @property
     def dtype(self) -> type[np.unsignedinteger[Any]]:
@@ -82,7 +97,9 @@ class _TokenWriter:
         for ids_N in self.vocabulary.encode_chunks(measure()):
             counts = np.bincount(ids_N)
             counts_V[: len(counts)] += counts
-            self.file.write(np.ascontiguousarray(ids_N, self.dtype).data)
+            data = np.ascontiguousarray(ids_N, self.dtype).data
+            self.checksum.update(data)
+            self.file.write(data)
         return [int(counts_V.sum()), num_characters], counts_V
 
 
@@ -96,7 +113,7 @@ def encode_parts(
         path: the file of tokens.
         vocabulary: the vocabulary to encode with; None builds one from the training part.
         unknown_trained: whether the network to be trained has a probability for <unk> already.
-    Returns: dtype, parts, counts and vocabulary; see `rnnlm_cli.text.corpus`.
+    Returns: dtype, parts, counts, vocabulary and tokens_crc32; see `rnnlm_cli.text.entry_format`.
     Raises: TextError if a text cannot be read, or there is too little text.
     """
     num_characters, cut = _measure_training_part(reader, config)
@@ -108,7 +125,7 @@ def encode_parts(
     parts: dict[str, list[int]] = {}
     with path.open("wb") as file:
         writer = _TokenWriter(built, file)
-        with reader.open_part("train", "encoding") as chunks:
+        with reader.open_part("train", "encoding", verify=True) as chunks:
             train_chunks, valid_chunks = split_at(chunks, cut)
             parts["train"], counts_V = writer.write(train_chunks)
             _require_tokens_to_train(parts["train"][0], reader.format_subject("train"))
@@ -119,13 +136,15 @@ def encode_parts(
                 _require_tokens_to_score(part_counts_V, subject, unknown_trained=unknown_trained)
         for name in PARTS[1:]:
             if name in reader.paths:
-                with reader.open_part(name, f"encoding {name}") as chunks:
+                with reader.open_part(name, f"encoding {name}", verify=True) as chunks:
                     parts[name], part_counts_V = writer.write(chunks)
                 subject = reader.format_subject(name)
                 _require_tokens_to_score(part_counts_V, subject, unknown_trained=unknown_trained)
+        file.flush()
+        os.fsync(file.fileno())
     return {
         "dtype": np.dtype(writer.dtype).name, "parts": parts, "counts": counts_V.tolist(),
-        "vocabulary": built.to_dict(),
+        "vocabulary": built.to_dict(), "tokens_crc32": writer.checksum.value,
     }
 
 
@@ -191,15 +210,21 @@ def _find_validation_start(
     if last_newline < cut - 1:  # the last line is long: it becomes the validation part
         return last_newline + 1
     with reader.open_part("train", "cutting") as chunks:
-        return _find_newline(chunks, max(cut - 1, 0)) + 1
+        found = _find_newline(chunks, max(cut - 1, 0))
+    if found is None:
+        raise TextError(
+            f"{reader.format_subject('train')}: has changed while it was read; a text that stays "
+            "the same is needed. Begin again, or train on a copy"
+        )
+    return found + 1
 
 
-def _find_newline(chunks: Iterable[str], begin: int) -> int:
-    """Return the position of the first newline at or after `begin`, which must exist."""
+def _find_newline(chunks: Iterable[str], begin: int) -> int | None:
+    """Return the position of the first newline at or after `begin`; None if there is none."""
     at = 0
     for chunk in chunks:
         found = chunk.find(BOUNDARY, max(begin - at, 0))
         if found >= 0:
             return at + found
         at += len(chunk)
-    raise AssertionError("no newline at or after the position")
+    return None

@@ -4,30 +4,21 @@ import codecs
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from itertools import repeat
 
 from rnnlm_cli.errors import ConfigError, TextError
-from rnnlm_cli.text.decompress import (
-    DAMAGE_ERRORS,
-    Reader,
-    decompress_file,
-    decompress_stream,
-    is_damage,
-)
+from rnnlm_cli.text.raw_bytes import Advance, read_raw_chunks
 
-CHUNK_BYTES = 1 << 20
 TAIL_CHARACTERS = 1 << 12  # the end of a chunk that is searched first for the end of a word
 # White space after a word, in ASCII only: Python and Unicode disagree about U+001C to U+001F.
 WORD_END = re.compile(r"\S[ \t\n]")
-STDIN = "-"
-
-Advance = Callable[[int], object]  # receives the number of bytes that were read from a file
+MAX_WORD_CHARACTERS = 1 << 22
 
 
 def read_chunks(
-    path: str, *, encoding: str | None, advance: Advance | None = None
+    path: str, *, encoding: str | None, advance: Advance | None = None, sha256: str | None = None
 ) -> Iterator[str]:
     """Yield the text of a file in chunks. Compressed files are decompressed while reading.
 
@@ -37,13 +28,14 @@ def read_chunks(
             means byte level: the text is not changed, and bytes that are not UTF-8 become lone
             surrogates (PEP 383), so that encoding with "surrogateescape" restores every byte.
         advance: receives the number of bytes read, counted before decompression.
+        sha256: the checksum that the bytes of the file must have; None for any.
     Raises:
-        TextError: the file cannot be read or is not text.
+        TextError: the file cannot be read, is not text, or has changed.
         ConfigError: the encoding is unknown.
     """
     decoder = make_decoder(encoding)
     num_read, at_start, carried = 0, True, ""
-    with closing(read_raw_chunks(path, advance=advance)) as pieces:
+    with closing(read_raw_chunks(path, advance=advance, sha256=sha256)) as pieces:
         for raw in pieces:
             num_pending = len(decoder.getstate()[0])
             try:
@@ -65,16 +57,17 @@ def read_chunks(
 
 
 def read_files(
-    paths: Sequence[str], *, encoding: str | None, advance: Advance | None = None
+    paths: Sequence[str], *, encoding: str | None, advance: Advance | None = None,
+    sha256s: Sequence[str] | None = None,
 ) -> Iterator[str]:
     """Yield the texts of several files in order; see `read_chunks`.
 
     A newline is inserted between two files if the first one does not end with a newline.
     """
     last = "\n"
-    for path in paths:
+    for path, sha256 in zip(paths, sha256s or repeat(None), strict=False):
         at_start = True
-        for chunk in read_chunks(path, encoding=encoding, advance=advance):
+        for chunk in read_chunks(path, encoding=encoding, advance=advance, sha256=sha256):
             if at_start and last != "\n":
                 yield "\n"
             at_start, last = False, chunk[-1]
@@ -88,10 +81,15 @@ def read_text(path: str, *, encoding: str | None) -> str:
 
 def read_lines(path: str, *, encoding: str | None) -> Iterator[str]:
     """Yield the lines of a file without their newline, split at "\\n" only; see `read_chunks`."""
-    rest = ""
+    pieces: list[str] = []  # of the line that has begun, joined once at its end
     for chunk in read_chunks(path, encoding=encoding):
-        *lines, rest = (rest + chunk).split("\n")
-        yield from lines
+        *ends, rest = chunk.split("\n")
+        for end in ends:
+            pieces.append(end)
+            yield "".join(pieces)
+            pieces = []
+        pieces.append(rest)
+    rest = "".join(pieces)
     if rest:
         yield rest
 
@@ -123,14 +121,25 @@ def split_at(chunks: Iterable[str], at: int | None) -> tuple[Iterator[str], Iter
 
 
 def rechunk_at_words(chunks: Iterable[str]) -> Iterator[str]:
-    """Re-chunk the text so that every chunk ends at a word that white space follows."""
+    """Re-chunk the text so that every chunk ends at a word that white space follows.
+
+    Raises: TextError for a word so long that the text is not one of words.
+    """
     carried: list[str] = []
+    num_carried = 0
     for chunk in chunks:
         cut = _find_last_word_end(chunk)
         if cut:
             yield "".join((*carried, chunk[:cut]))
-            carried, chunk = [], chunk[cut:]
+            carried, num_carried, chunk = [], 0, chunk[cut:]
         carried.append(chunk)
+        num_carried += len(chunk)
+        if num_carried > MAX_WORD_CHARACTERS:
+            raise TextError(
+                f"text: holds no white space in {num_carried:,} characters; words between white "
+                f"space, of at most {MAX_WORD_CHARACTERS:,} characters, are needed at this level. "
+                "Train with --level char or --level byte"
+            )
     rest = "".join(carried)
     if rest:
         yield rest
@@ -157,52 +166,6 @@ def make_decoder(encoding: str | None) -> codecs.IncrementalDecoder:
             f"--encoding: '{encoding}' is no text encoding that Python knows; "
             "try utf-8, utf-16, latin-1 or cp1252"
         ) from None
-
-
-def read_raw_chunks(
-    path: str, *, decompress: bool = True, advance: Advance | None = None
-) -> Generator[bytes, None, None]:
-    """Yield the bytes of a file in chunks, then one empty chunk that marks the end.
-
-    Args:
-        path: a file, or "-" for standard input, which is always decompressed.
-        decompress: if false, yield the bytes of a compressed file unchanged.
-        advance: receives the number of bytes read, counted before decompression.
-    Raises: TextError if the file cannot be read or decompressed.
-    """
-    try:
-        if path == STDIN:
-            stdin = sys.stdin.buffer
-            yield from _read_pieces(decompress_stream(stdin), stdin, advance)
-            return
-        with open(path, "rb") as file:
-            stream = decompress_file(file, path) if decompress else file
-            yield from _read_pieces(stream, file, advance)
-    except FileNotFoundError:
-        raise TextError(f"{path}: no such file; a text file is needed") from None
-    except IsADirectoryError:
-        raise TextError(f"{path}: is a folder; a text file is needed") from None
-    except (OSError, ValueError, *DAMAGE_ERRORS) as error:
-        if is_damage(error):
-            raise TextError(
-                f"{path}: cannot be decompressed "
-                f"({' '.join(str(error).split()) or 'it is truncated'}); an intact file is "
-                "needed. Get it again, or recover what you can of it by hand"
-            ) from None
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise TextError(f"{path}: cannot be read ({reason}); a text file is needed") from None
-
-
-def _read_pieces(stream: Reader, file: Any, advance: Advance | None) -> Iterator[bytes]:
-    """Yield the chunks of `stream`, and report how far `file`, its source, was read."""
-    position = 0
-    while raw := stream.read(CHUNK_BYTES):
-        if advance is not None:
-            new_position = file.tell() if file.seekable() else position + len(raw)
-            advance(new_position - position)
-            position = new_position
-        yield raw
-    yield b""
 
 
 def _require_text(text: str, path: str, encoding: str) -> None:

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rnnlm_cli.errors import TextError
-from rnnlm_cli.files.run_files import has_run_file_name, is_run_history
+from rnnlm_cli.files.run_files import has_run_file_name, identify
 from rnnlm_cli.messages import Messages
 from rnnlm_cli.text.decompress import SUFFIXES
-from rnnlm_cli.text.reading import STDIN, read_raw_chunks
+from rnnlm_cli.text.raw_bytes import STDIN, is_stream, read_raw_chunks
 
 HEAD_BYTES = 8192  # the part of a file that decides between text and binary
+CACHE_TAG = "CACHEDIR.TAG"  # in folders that are caches, https://bford.info/cachedir/
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Sources:
         """True if standard input is one of the sources."""
         return STDIN in (*self.train, *self.valid, *self.test)
 
+    @property
+    def reads_stream(self) -> bool:
+        """True if one of the sources can be read only once: standard input, or a pipe."""
+        return any(map(is_stream, (*self.train, *self.valid, *self.test)))
+
 
 @dataclass(frozen=True)
 class FoundFiles:
@@ -74,34 +80,45 @@ class SourceFiles:
 
     Args:
         identities: the identities of a part's files.
-        paths: the paths from which a part is read; for standard input, the path of its copy.
+        paths: the paths from which a part is read; for a stream, the path of its copy.
+        streams: the streams, as the user named them, by the paths of their copies.
     """
 
     identities: dict[str, tuple[FileIdentity, ...]]
     paths: dict[str, list[str]]
+    streams: dict[str, str]
 
     @property
     def files(self) -> tuple[FileIdentity, ...]:
         """The identities of the files of all parts."""
         return tuple(file for files in self.identities.values() for file in files)
 
+    @property
+    def sha256s(self) -> dict[str, list[str]]:
+        """The checksums of the paths of each part."""
+        return {name: [file.sha256 for file in files] for name, files in self.identities.items()}
 
-def find_files(names: Sequence[str], *, any_bytes: bool = False) -> FoundFiles:
+
+def find_files(
+    names: Sequence[str], *, any_bytes: bool = False, cache_folder: Path | None = None
+) -> FoundFiles:
     """Find the files that names stand for.
 
-    A folder stands for all files below it, except hidden files, binary files and models. A name
-    that contains * ? or [ and is not an existing file is a pattern, in which ** stands for any
-    number of folders. The files keep the order of the names; those of one name are sorted.
+    A folder stands for all files below it, except hidden files, binary files, files that rnnlm
+    wrote, and caches. A name that contains * ? or [ and is not an existing file is a pattern, in
+    which ** stands for any number of folders. The files keep the order of the names; those of one
+    name are sorted.
 
     Args:
         any_bytes: accept binary files in folders.
+        cache_folder: a folder of encoded texts, which are not texts.
     Raises: TextError if a folder contains no text or a pattern matches no file.
     """
     files: list[str] = []
     skipped: list[str] = []
     for name in names:
         if os.path.isdir(name):
-            below = sorted(_list_files_below(name))
+            below = sorted(_list_files_below(name, cache_folder))
             texts = [path for path in below if _is_text(path, any_bytes)]
             skipped += sorted(set(below) - set(texts))
             if not texts:
@@ -118,36 +135,49 @@ def find_files(names: Sequence[str], *, any_bytes: bool = False) -> FoundFiles:
 
 
 def identify_files(
-    sources: Sources, *, stdin_copy: Path, any_bytes: bool, messages: Messages
+    sources: Sources, *, copies: Path, any_bytes: bool, cache_folder: Path, messages: Messages
 ) -> SourceFiles:
     """Find the files, and read each one once to compute its identity.
 
     Args:
-        stdin_copy: the file to which standard input is copied, as it can be read only once.
+        copies: the folder to which streams are copied, as they can be read only once.
         any_bytes: accept binary files in folders.
+        cache_folder: a folder of encoded texts, which are not texts.
         messages: receives notes and progress updates.
     Raises: TextError if a file cannot be found or read.
     """
     identities: dict[str, tuple[FileIdentity, ...]] = {}
     paths: dict[str, list[str]] = {}
+    streams: dict[str, str] = {}
     for name, given in asdict(sources).items():
         if not given:
             continue
-        found = find_files(given, any_bytes=any_bytes)
+        found = find_files(given, any_bytes=any_bytes, cache_folder=cache_folder)
         if found.skipped:
             messages.note(
                 f"skipped {len(found.skipped)} files that are not text; the first is "
                 f"{found.skipped[0]}"
             )
-        identities[name] = tuple(_identify(path, stdin_copy, messages) for path in found.files)
-        paths[name] = [str(stdin_copy) if path == STDIN else path for path in found.files]
-    return SourceFiles(identities, paths)
+        paths[name] = [
+            str(copies / f"{name}{number}") if is_stream(path) else path
+            for number, path in enumerate(found.files)
+        ]
+        identities[name] = tuple(
+            _identify(path, None if read == path else Path(read), messages)
+            for path, read in zip(found.files, paths[name], strict=True)
+        )
+        streams |= {
+            read: "stdin" if path == STDIN else path
+            for path, read in zip(found.files, paths[name], strict=True) if read != path
+        }
+    return SourceFiles(identities, paths, streams)
 
 
-def _identify(path: str, stdin_copy: Path, messages: Messages) -> FileIdentity:
+def _identify(path: str, copy_path: Path | None, messages: Messages) -> FileIdentity:
+    """Read a text once, and copy it if a path for the copy is given."""
     digest, num_bytes = hashlib.sha256(), 0
     with messages.stage("reading", [path]) as advance:
-        copy = stdin_copy.open("xb") if path == STDIN else None
+        copy = None if copy_path is None else copy_path.open("xb")
         try:
             with closing(read_raw_chunks(path, decompress=False, advance=advance)) as chunks:
                 for chunk in chunks:
@@ -174,8 +204,12 @@ def _is_pattern(name: str) -> bool:
     return name != STDIN and not os.path.lexists(name) and glob.has_magic(name)
 
 
-def _list_files_below(folder: str) -> Iterator[str]:
+def _list_files_below(folder: str, cache_folder: Path | None) -> Iterator[str]:
+    cache = None if cache_folder is None else os.path.realpath(cache_folder)
     for at, folders, names in os.walk(folder):
+        if os.path.realpath(at) == cache or CACHE_TAG in names:
+            folders.clear()
+            continue
         folders[:] = [each for each in folders if not each.startswith(".")]
         for name in names:
             path = os.path.join(at, name)
@@ -185,7 +219,7 @@ def _list_files_below(folder: str) -> Iterator[str]:
 
 
 def _is_text(path: str, any_bytes: bool) -> bool:
-    """Return whether a file is neither binary nor a training history, whatever its name.
+    """Return whether a file is neither binary nor written by rnnlm, whatever its name.
 
     A file with a NUL byte in its first 8 KB counts as binary (git's rule); compressed files are
     accepted.
@@ -195,6 +229,6 @@ def _is_text(path: str, any_bytes: bool) -> bool:
             head = file.read(HEAD_BYTES)
     except OSError:
         return True  # the error is reported when the file is read
-    if is_run_history(head):
+    if identify(Path(path)) is not None:
         return False
     return any_bytes or path.endswith(SUFFIXES) or b"\0" not in head

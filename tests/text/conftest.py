@@ -6,7 +6,7 @@ import pytest
 
 from rnnlm_cli.config import TextConfig
 from rnnlm_cli.messages import Messages
-from rnnlm_cli.text import reading
+from rnnlm_cli.text import raw_bytes
 from rnnlm_cli.text.cache import Cache
 from rnnlm_cli.text.corpus import load_corpus
 from rnnlm_cli.text.sources import Sources
@@ -56,7 +56,7 @@ def file(tmp_path):
 @pytest.fixture(params=[1, 2, 3, 1 << 20])
 def chunk_bytes(request, monkeypatch):
     """Makes chunks so small that they split characters and newlines."""
-    monkeypatch.setattr(reading, "CHUNK_BYTES", request.param)
+    monkeypatch.setattr(raw_bytes, "CHUNK_BYTES", request.param)
 
 
 @pytest.fixture

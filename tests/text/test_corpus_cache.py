@@ -11,10 +11,10 @@ import pytest
 from rnnlm_cli.config import TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.text import cache as module
-from rnnlm_cli.text.cache import ENTRY, TOKENS, Cache, Entry
+from rnnlm_cli.text.cache import Cache
+from rnnlm_cli.text.cache_entry import ENTRY, TOKENS, Entry
 from rnnlm_cli.text.corpus import load_corpus
 from rnnlm_cli.text.sources import Sources
-from tests.text.entries import list_keys
 
 TEXT = "to be or not to be\nthat is it\n" * 3
 
@@ -143,7 +143,7 @@ def test_a_temporary_folder_replaces_a_cache_that_cannot_be_created(
     note = f"rnnlm: note: the cache folder {path / 'below'} cannot be written ("
     assert heard.said[0].startswith(note)
     assert path.read_bytes() == b"in the way"
-    assert cache.folder.parent == tmp_path / "tmp" and list_keys(cache) == [corpus.key]
+    assert cache.folder.parent == tmp_path / "tmp" and [entry.key for entry in cache.list_entries()] == [corpus.key]
     del cache
     gc.collect()
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from rnnlm_cli.errors import TextError
-from rnnlm_cli.text import reading
+from rnnlm_cli.text import raw_bytes, reading
 from rnnlm_cli.text.reading import read_text
 
 if sys.version_info >= (3, 14):
@@ -105,7 +105,7 @@ def test_plain_standard_input_is_not_changed(pipe, chunk_bytes, data):
 @pytest.mark.parametrize("suffix", ["", *COMPRESSORS])
 @pytest.mark.parametrize("size", [1, 20_000])
 def test_progress_adds_up_to_the_size_of_the_compressed_file(file, monkeypatch, suffix, size):
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 999)
+    monkeypatch.setattr(raw_bytes, "CHUNK_BYTES", 999)
     noise = random.Random(3).randbytes(size)  # cannot be compressed: the file has several buffers
     compressed = COMPRESSORS.get(suffix, bytes)(noise)
     told = []

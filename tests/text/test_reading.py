@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnlm_cli.errors import ConfigError, TextError
-from rnnlm_cli.text import reading
+from rnnlm_cli.text import raw_bytes, reading
 from rnnlm_cli.text.reading import read_files, read_lines, read_text, rechunk_at_words, split_at
 
 DATA = "caf\u00e9 \u20ac\r\nb\r\n\r\nno line end".encode()
@@ -131,7 +131,7 @@ def test_chunks_at_words_are_yielded_as_soon_as_a_word_is_complete():
 
 
 def test_progress_of_a_pipe_counts_the_bytes_that_were_read(monkeypatch):
-    monkeypatch.setattr(reading, "CHUNK_BYTES", 7)
+    monkeypatch.setattr(raw_bytes, "CHUNK_BYTES", 7)
     told = []
     out, into = os.pipe()
     os.write(into, DATA)
