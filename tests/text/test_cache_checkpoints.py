@@ -1,8 +1,7 @@
 """Checkpoints protect the cache entries that they refer to from eviction."""
 
-import os
-
 import json
+import os
 
 import pytest
 

@@ -67,11 +67,13 @@ def test_standard_input_has_the_tokens_of_a_file_and_leaves_no_copy(
     assert piped.valid.tokens_N.tolist() == from_file.valid.tokens_N.tolist()
     assert piped.files[0].path == "-" and piped.files[0].num_bytes == len(TEXT.encode())
     assert piped.files[0].sha256 == hashlib.sha256(TEXT.encode()).hexdigest()
-    left = sorted(str(path.relative_to(cache / "piped")) for path in cache.glob("piped/**/*"))
-    assert left == [piped.key, f"{piped.key}/entry.json", f"{piped.key}/tokens"]
+    left = {str(path.relative_to(cache / "piped")) for path in cache.glob("piped/**/*")}
+    assert left == {
+        "CACHEDIR.TAG", piped.key, f"{piped.key}/entry.json", f"{piped.key}/tokens"
+    }
     pipe(TEXT.encode())
     again = load_corpus(Sources(("-",)), config, cache=Cache(cache / "piped"))
-    assert again.key == piped.key and len(list(cache.glob("piped/*"))) == 1
+    assert again.key == piped.key and len(list(cache.glob("piped/*"))) == 2
 
 
 def test_standard_input_can_be_the_validation_text(corpus, cache, tmp_path, pipe):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rnnlm_cli.config import TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.text import encode as encoding
-from rnnlm_cli.text import reading
+from rnnlm_cli.text import raw_bytes
 from rnnlm_cli.text.cache import Cache
 from rnnlm_cli.text.corpus import load_corpus
 from rnnlm_cli.text.sources import Sources
@@ -93,7 +93,7 @@ def find_cut(text, config):
 def test_parts_have_the_ids_of_the_text_encoded_at_once(
     tmp_path, cache, monkeypatch, config, separate_valid, chunk_bytes
 ):
-    monkeypatch.setattr(reading, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(raw_bytes, "CHUNK_BYTES", chunk_bytes)
     config = TextConfig(**config)
     names = []
     for number, piece in enumerate((TEXT[:50], "", TEXT[50:100] + "\n", TEXT[100:])):
@@ -131,7 +131,7 @@ def test_validation_begins_at_the_same_place_for_any_chunks(text, fraction, sent
     elif not set(text[at:]) & {*text[:at], "\n"}:
         problem = "contains no token"
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr(reading, "CHUNK_BYTES", chunk_bytes)
+        patch.setattr(raw_bytes, "CHUNK_BYTES", chunk_bytes)
         patch.setattr(encoding, "MIN_TRAINING_TOKENS", 0)
         path = Path(folder, "text")
         path.write_text(text, "utf-8", newline="")

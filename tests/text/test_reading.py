@@ -140,3 +140,30 @@ def test_progress_of_a_pipe_counts_the_bytes_that_were_read(monkeypatch):
         monkeypatch.setattr("sys.stdin", stdin)
         assert "".join(reading.read_chunks("-", encoding="utf-8", advance=told.append)) == TEXT
     assert sum(told) == len(DATA)
+
+
+def test_lines_are_read_in_linear_time(file, monkeypatch):
+    """Adding every chunk to the rest of the line would copy a long line again and again."""
+    monkeypatch.setattr(raw_bytes, "CHUNK_BYTES", 1 << 10)
+    joined = 0
+
+    class CountingChunk(str):
+        def __radd__(self, other):
+            nonlocal joined
+            joined += len(other) + len(self)
+            return other + str(self)
+
+    usual = reading.read_chunks
+    monkeypatch.setattr(
+        reading, "read_chunks", lambda *a, **k: map(CountingChunk, usual(*a, **k))
+    )
+    path = file(b"x" * (1 << 17) + b"\nend\n")
+    assert list(read_lines(path, encoding="utf-8")) == ["x" * (1 << 17), "end"]
+    assert joined == 0
+
+
+def test_a_text_without_white_space_is_not_held_in_memory(monkeypatch):
+    monkeypatch.setattr(reading, "MAX_WORD_CHARACTERS", 100)
+    assert list(rechunk_at_words(["x" * 60, "y" * 40, "z z"])) == ["x" * 60 + "y" * 40 + "z", " z"]
+    with pytest.raises(TextError, match=r"no white space in 120 characters.*--level char"):
+        list(rechunk_at_words(["x" * 60, "y" * 60, " z"]))

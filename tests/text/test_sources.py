@@ -1,9 +1,12 @@
 """The names on the command line -> files."""
 
+from pathlib import Path
+
 import pytest
 
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.text.sources import HEAD_BYTES, Sources, find_files
+from tests.builders import save_tiny
 
 
 @pytest.fixture
@@ -41,6 +44,13 @@ def test_a_folder_gives_its_texts_sorted_without_hidden_binary_and_model_files(w
         "in/z/y/x",
     )
     assert found.skipped == ("in/history", "in/picture", "in/z/clip")
+
+
+def test_a_folder_never_gives_what_rnnlm_wrote_whatever_its_name(write, make_network, tmp_path):
+    """`train folder --level byte --out folder/z` would learn its own model at the next time."""
+    write("in/a")
+    save_tiny(make_network, Path("in/z"))
+    assert find_files(["in"], any_bytes=True).files == ("in/a",)
 
 
 def test_any_bytes_accepts_binary_files(write):
