@@ -1,0 +1,1 @@
+"""Random commands under random troubles. `python -m tests.chaos --help` says how to repeat one."""
