@@ -54,14 +54,15 @@ class Command:
 def draw_command(draw, out):
     """Return a random command, most likely about one model file."""
     makers = {
-        _train: 5, _resume: 3, _train_wildly: 2, _score: 2, _generate: 1, _export: 2, _plot: 1,
-        _show_info: 1, _list_cache: 2,
+        train_by_recipe: 6, _resume: 3, _train_wildly: 2, _score: 1, _generate: 1, _export: 2, _plot: 1,
+        _show_info: 1, _list_cache: 1,
     }
     (make,) = draw.choices(list(makers), list(makers.values()))
-    return make(draw, draw.choice(OUTS) if draw.random() < 0.2 else out)
+    return make(draw, draw.choice(OUTS) if draw.random() < 0.1 else out)
 
 
-def _train(draw, out):
+def train_by_recipe(draw, out):
+    """Return a command that trains a model by a recipe."""
     recipe = draw.choice(RECIPES)
     by_stdin, restarts = draw.random() < 0.2, draw.random() < 0.3
     text = TEXTS[recipe.text].encode() if by_stdin else b""
@@ -106,12 +107,12 @@ def _generate(draw, out):
 
 
 def _export(draw, out):
-    names = ("weights", "weights", *OUTS, *_FILES, f"{out}.state", "sub", "nowhere/w", "cache/w")
+    names = ("weights", "weights", *_FILES, "sub", "nowhere/w", "cache/w", "fifo")
     return Command(("export", draw.choice(names), "-m", out))
 
 
 def _plot(draw, out):
-    more = draw.choice(((), ("-o", "plot.png"), ("-o", draw.choice(_FILES)), ("-o", f"{out}.old")))
+    more = draw.choice(((), ("-o", "plot.png"), ("-o", draw.choice(_FILES))))
     return Command(("plot", out, *more))
 
 

@@ -11,7 +11,7 @@ from rnnlm_cli.files.run_files import RunFileKind, identify
 
 OUTS = ("model.rnnlm", "m", "data", "photo", "sub/n.rnnlm", "locked/m", "link.rnnlm", "dangling")
 ENDINGS = ("", ".old", ".state", ".jsonl", ".png")
-IN_THE_WAY = 0.05  # probability that a user file has the name of a file of a run
+IN_THE_WAY = 0.03  # probability that a user file has the name of a file of a run
 
 
 def make_text(letters, size, seed):

@@ -43,12 +43,15 @@ class Setting:
         streams: descriptors of stdin, stdout and stderr; None for one that is closed.
         signal_at: a signal, and the number of the event at which the command sends it to itself.
         max_file_bytes: the size beyond which a file cannot grow.
+        crash_log: a file for the traceback of an error that no part of the program handled; it is
+            written even if nobody reads stderr.
         is_real: whether a new interpreter runs the command, rather than a copy of this process.
     """
 
     folder: Path
     environment: dict[str, str]
     streams: tuple[int | None, int | None, int | None]
+    crash_log: Path
     signal_at: tuple[int, int] | None = None
     max_file_bytes: int | None = None
     is_real: bool = False
@@ -120,30 +123,36 @@ def _become(arguments, setting):
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         stream = None
         if setting.streams[number] is not None:
-            stream = open(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False)
+            stream = open(
+                number, mode, encoding="utf-8", errors="backslashreplace", closefd=False,
+                buffering=1 if name == "stderr" else -1,
+            )
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     sys.argv = ["rnnlm", *arguments]
     if setting.signal_at is not None:
         sys.addaudithook(_make_hook(*setting.signal_at))
-    os._exit(_run_module())
+    os._exit(_run_module(setting.crash_log))
 
 
-def _run_module():
+def _run_module(crash_log):
     """Run `python -m rnnlm_cli` in this process. Returns: its exit code."""
-    code = 1
+    code = 0
     try:
         runpy.run_module("rnnlm_cli", run_name="__main__", alter_sys=True)
     except SystemExit as error:
         code = error.code or 0
+    except KeyboardInterrupt:  # before the first line of the program, or after its last one
+        code = 128 + signal.SIGINT
     except BaseException:
-        traceback.print_exc()
+        crash_log.write_text(traceback.format_exc())
+        code = 1
     for stream in (sys.stdout, sys.stderr):  # as the interpreter does at its end
         try:
             if stream is not None:
                 stream.flush()
-        except Exception as error:
-            os.write(2, f"Exception ignored while flushing: {error!r}\n".encode())
+        except OSError:
+            crash_log.write_text(traceback.format_exc())
             code = 120
     return code
 

@@ -51,9 +51,9 @@ def run_quietly(arguments, folder, stdin=b""):
     try:
         os.write(given, stdin)
         os.lseek(given, 0, os.SEEK_SET)
-        process = Process(
-            arguments, Setting(folder, make_environment(folder), (given, null, said))
-        )
+        process = Process(arguments, Setting(
+            folder, make_environment(folder), (given, null, said), folder / "crash"
+        ))
         code = process.wait(MAX_SECONDS)
         if code is None:
             process.kill()

@@ -4,16 +4,17 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from rnnlm_cli.errors import ModelFileError
-from rnnlm_cli.files.run_files import CHECKPOINT, RunFileKind, companion, companions, identify
+from rnnlm_cli.files.run_files import CHECKPOINT, OLD, RunFileKind, companion, companions, identify
 from rnnlm_cli.model_file import load_model
 from rnnlm_cli.runs.checkpoint import load_checkpoint
-from tests.chaos.commands import RECIPES, Command, draw_command
+from tests.chaos.commands import RECIPES, STEPS, TINY, Command, draw_command, train_by_recipe
 from tests.chaos.folder import OUTS, TEXTS, find_changes, make_folder, remove_folder
 from tests.chaos.processes import Process, Setting
 from tests.chaos.references import MAX_SECONDS, make_environment, run_quietly
@@ -26,8 +27,7 @@ from tests.chaos.troubles import (
 )
 
 NUM_ROUNDS = 4
-LIKELY_OUTS = ("model.rnnlm", "m", "sub/n.rnnlm", "link.rnnlm") * 4  # nothing is in their way
-MAX_AT_ONCE = 4
+LIKELY_OUTS = ("model.rnnlm", "m", "sub/n.rnnlm", "link.rnnlm")  # nothing is in their way, usually
 FORBIDDEN = re.compile(r"Traceback|Exception ignored|Warning:|Fatal|\bcore dumped|Segmentation")
 LOADERS = {RunFileKind.MODEL: load_model, RunFileKind.CHECKPOINT: load_checkpoint}
 
@@ -54,17 +54,20 @@ class ChaosRun:
         self._folder.mkdir()
         models = [self._references[recipe] for recipe in draw.sample(RECIPES, 2)]
         self._users = make_folder(self._folder, draw, models)
-        for _ in range(NUM_ROUNDS):
-            self._play_round()
+        likely = draw.choice(LIKELY_OUTS)
+        outs = (likely, likely, likely, draw.choice(OUTS))
+        self._play_round([train_by_recipe(draw, likely)])
+        for _ in range(NUM_ROUNDS - 1):
+            out, num_at_once = draw.choice(outs), draw.choice((1, 1, 1, draw.randint(2, 4)))
+            self._play_round([draw_command(draw, out) for _ in range(num_at_once)])
         self._resume_all()
         self._check_loading()
         remove_folder(self._folder)
 
-    def _play_round(self):
+    def _play_round(self, commands):
+        """Run commands at once, and check what they left."""
         draw = self._draw
-        out = draw.choice((*OUTS, *LIKELY_OUTS))
-        num_at_once = draw.choice((1, 1, 1, draw.randint(2, MAX_AT_ONCE)))
-        chosen = [(draw_command(draw, out), draw_trouble(draw)) for _ in range(num_at_once)]
+        chosen = [(each, draw_trouble(draw, trains=each.out is not None)) for each in commands]
         free_bytes = draw.randrange(MAX_FREE_BYTES) if draw.random() < 0.15 else None
         if not self._fills_disk:
             free_bytes = None
@@ -74,13 +77,13 @@ class ChaosRun:
             ended = self._run_at_once(chosen)
         if free_bytes is not None:
             self.story.insert(first, f"at most {free_bytes:,} bytes are free:")
-        if num_at_once > 1:
-            self.story.insert(first, f"{num_at_once} at once:")
+        if len(commands) > 1:
+            self.story.insert(first, f"{len(commands)} at once:")
         for (command, trouble), code, said in ended:
             self._check_end(command, trouble, code, said)
-        if num_at_once == 1 and ended[0][1] == 0:
+        if len(commands) == 1 and ended[0][1] == 0:
             self._check_model(*chosen[0])
-        self._check_checkpoints(before, [command for command, _ in chosen])
+        self._check_checkpoints(before, commands)
         self.problems += find_changes(self._folder, self._users)
 
     def _run_at_once(self, chosen):
@@ -103,6 +106,10 @@ class ChaosRun:
         ended = []
         for number, (both, code) in enumerate(zip(chosen, codes, strict=True)):
             said = (self._logs / f"stderr{number}").read_text(errors="replace")
+            crash_log = self._logs / f"crash{number}"
+            if crash_log.exists():
+                said += crash_log.read_text()
+                crash_log.unlink()
             self.story.append(
                 f"  rnnlm {shlex.join(both[0].arguments)}   [{both[1]}] -> {code} {said[-200:]!r}"
             )
@@ -121,8 +128,8 @@ class ChaosRun:
             streams.append(resources.enter_context(open_stream(getattr(trouble, name), path)))
         signal_at = None if trouble.at_event is None else (trouble.signum, trouble.at_event)
         return Process(command.arguments, Setting(
-            self._folder, make_environment(self._folder), tuple(streams), signal_at,
-            trouble.max_file_bytes, trouble.is_real,
+            self._folder, make_environment(self._folder), tuple(streams),
+            self._logs / f"crash{number}", signal_at, trouble.max_file_bytes, trouble.is_real,
         ))
 
     def _check_end(self, command, trouble, code, said):
@@ -130,6 +137,7 @@ class ChaosRun:
         allowed = {0, 1, 2} | ({128 + trouble.signum} if trouble.signum else set())
         if trouble.stdout != "file":
             allowed.add(128 + signal.SIGPIPE)
+        self._check_rescue(command, said)
         subject = shlex.join(command.arguments)
         if code not in allowed:
             what = "has hung" if code is None else f"ended with {code}"
@@ -179,21 +187,40 @@ class ChaosRun:
     def _resume_all(self):
         """Resume every run to its end, and compare its model with that of an unbroken run."""
         recipes = {recipe.seed: recipe for recipe in RECIPES}
-        for model, (seed, _, _) in self._read_checkpoints().items():
+        for model, (seed, _, is_finished) in self._read_checkpoints().items():
             recipe = recipes.get(seed)
             text = b"" if recipe is None else TEXTS[recipe.text].encode()
             arguments = ("train", "--resume", "--out", str(model.relative_to(self._folder)))
             code, said = run_quietly(arguments, self._folder, text)
-            self.story.append(f"  rnnlm {shlex.join(arguments)}   [at the end] -> {code}")
+            self.story.append(f"  rnnlm {shlex.join(arguments)}   [at the end] -> {code} {said[:60]!r}")
             self._check_end(Command(arguments), Trouble(), code, said)
-            if code != 0:
+            if code != 0 and recipe is not None:
                 self.problems.append(f"{model.name} cannot be resumed: {said[-300:]!r}")
-            elif recipe is not None and model.read_bytes() != self._references[recipe]:
+            if recipe is not None and not self._holds(model, recipe, is_finished):
                 self.problems.append(f"{model.name}, resumed, is not the model of {recipe}")
             for path in companions(model):
                 self._check_leftovers(path.parent.glob(f".{path.name}.*"))
+        run_quietly(("train", "text.txt", "--dry-run", *TINY, *STEPS), self._folder)
         self._check_leftovers((self._folder / "cache").glob("*.tmp"))
         self.problems += find_changes(self._folder, self._users)
+
+    def _holds(self, model, recipe, is_finished):
+        """Return whether a model file is that of a recipe, or its copy if the run had ended.
+
+        On a full disk a later run may have kept the model as FILE.old, and saved no checkpoint.
+        """
+        paths = [model, companion(model, OLD)] if is_finished else [model]
+        return any(
+            path.read_bytes() == self._references[recipe] for path in paths if path.is_file()
+        )
+
+    def _check_rescue(self, command, said):
+        """Check the model that was saved elsewhere, because the disk was full, and delete it."""
+        for name in re.findall(r"The model was saved as (.*) instead: ", said):
+            rescued = self._folder / name
+            if command.recipe and rescued.read_bytes() != self._references[command.recipe]:
+                self.problems.append(f"{rescued} is not the model of {command.recipe}")
+            shutil.rmtree(rescued.parent)
 
     def _check_leftovers(self, paths):
         """Check that no temporary file is left of a run that has ended."""
