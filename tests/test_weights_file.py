@@ -233,17 +233,21 @@ def test_what_export_says_reads_the_file(run, make_network, tmp_path, cell):
     assert module["rnn"].mode == Module(cell, 1).rnn.mode
 
 
-def test_export_overwrites_plain_weights_and_nothing_else(run, model_path, tmp_path):
+def test_export_overwrites_its_own_exports_and_nothing_else(run, model_path, tmp_path):
     (tmp_path / "empty").touch()
-    for name in ("new", "new", "empty", saved(tmp_path, {"other": torch.zeros(1)})):
+    for name in ("new", "new", "empty"):
         assert run("export", name)[0] == 0
         assert load_weights(tmp_path / name).config.cell == "lstm"
     (tmp_path / "text").write_text("To be, or not to be")
     (tmp_path / "cut").write_bytes((tmp_path / "new").read_bytes()[:-1])
     os.mkfifo(tmp_path / "pipe")
-    kept = {name: (tmp_path / name).read_bytes() for name in ("text", "cut", "model.rnnlm")}
+    other = saved(tmp_path, {"other": torch.zeros(1)}).name
+    kept = {name: (tmp_path / name).read_bytes() for name in ("text", "cut", "model.rnnlm", other)}
     for name in (*kept, "pipe", "none/new", "."):
         code, out, err = run("export", name)
         assert (code, out) == (1, "") and err.startswith(f"rnnlm: error: {name}: ")
-        assert err.endswith("hoose another OUT\n")
+        assert err.count("hoose another OUT") == 1 and err.endswith("--force\n") == (name in kept)
     assert kept == {name: (tmp_path / name).read_bytes() for name in kept}
+    assert run("export", "--force", other)[0] == 0
+    assert load_weights(tmp_path / other).config.cell == "lstm"
+    assert run("export", "--force", "model.rnnlm")[0] == 1  # the command reads it

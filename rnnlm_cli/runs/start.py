@@ -17,8 +17,10 @@ from rnnlm_cli.files.overwrite import (
     remove_leftovers,
     require_no_input,
     require_run_files_writable,
+    set_aside,
 )
 from rnnlm_cli.files.run_files import CHECKPOINT, HISTORY, companion, companions
+from rnnlm_cli.messages import Messages
 from rnnlm_cli.runs.progress import Progress
 from rnnlm_cli.runs.recipe import TextSize, choose_recipe
 from rnnlm_cli.runs.report import resume_command
@@ -60,11 +62,13 @@ def start_run(
         remove_leftovers(request.out)
         if not request.restart:
             _require_no_unfinished_run(request.out)
-        run = build_run(request, progress or Progress(), started)
+        progress = progress or Progress()
+        run = build_run(request, progress, started)
         inputs = [each.path for each in run.corpus.files]
         if request.init is not None:
             inputs.append(str(request.init))
         require_no_input(companions(request.out), inputs, option="--out")
+        _set_unreadable_checkpoint_aside(request.out, progress)
         cache = Cache(request.cache_dir)
         entry = cache.find(run.corpus.key)
         if entry is not None:
@@ -195,3 +199,16 @@ def _require_no_unfinished_run(out: Path) -> None:
             f"{path}: holds an unfinished run, {step:,} steps on {names}; it is not overwritten. "
             f"'{resume_command(out)}' continues it, --restart begins anew"
         )
+
+
+def _set_unreadable_checkpoint_aside(out: Path, messages: Messages) -> None:
+    """Rename a checkpoint that is damaged or of a newer rnnlm, which --restart would replace."""
+    path = companion(out, CHECKPOINT)
+    if not os.path.exists(path) or os.path.getsize(path) == 0:
+        return
+    from rnnlm_cli.runs.checkpoint import describe_checkpoint
+
+    try:
+        describe_checkpoint(path)
+    except ModelFileError:
+        messages.note(f"{path}: cannot be read; it is now {set_aside(path)}")

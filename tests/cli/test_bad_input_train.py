@@ -92,8 +92,8 @@ BAD = [
      "--min-count: has no"),
     (["train", "utf16.txt"], FAULT, "NUL"),
     (["train", "utf16.txt", "--encoding", "utf-16"], FAULT, "is not utf-16"),
-    (["train", "text.txt", "--out", "device"], FAULT, "is not a model file"),
-    (["train", "text.txt", "--out", "kept"], FAULT, "kept.old: exists and is not a model file"),
+    (["train", "text.txt", "--out", "device"], FAULT, "device: exists and is not"),
+    (["train", "text.txt", "--out", "kept"], FAULT, "kept.old: exists and is not"),
 ]
 
 

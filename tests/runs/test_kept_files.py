@@ -84,6 +84,18 @@ def test_the_own_models_of_a_resumed_run_are_not_kept_as_old(text, many_validati
     assert not Path("model.rnnlm.old").exists()
 
 
+def test_a_restart_sets_a_checkpoint_of_a_newer_version_aside(text, run):
+    train(text, steps=20, pause_at=10)
+    path = Path("model.rnnlm.state")
+    _make_newer(path)
+    newer = path.read_bytes()
+    code, _, err = run("train", text, *SMALL, "--steps", 2)
+    assert code == 1 and "from a newer rnnlm" in err and path.read_bytes() == newer
+    code, _, err = run("train", text, *SMALL, "--steps", 2, "--restart")
+    assert code == 0 and "it is now model.rnnlm.state.old" in err
+    assert Path("model.rnnlm.state.old").read_bytes() == newer
+
+
 @pytest.mark.parametrize("head", ["notes of mine\n", '{"step": "1"}\n'])
 def test_a_damaged_history_is_set_aside_and_the_run_goes_on(text, run, head):
     train(text, steps=20, pause_at=10)

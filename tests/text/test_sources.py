@@ -31,8 +31,9 @@ def test_a_folder_gives_its_texts_sorted_without_hidden_binary_and_model_files(w
     write("in/.hidden", "in/.git/config", "in/m.rnnlm", "in/m.rnnlm.state", "in/z/n.rnnlm.part")
     write("in/picture", "in/z/clip", data=b"GIF\0")
     write("in/packed.gz", "in/packed.zst", data=b"\x1f\x8b\0\0")
-    write("in/history", data=b'{"step": 1, "train": 2.5}\n')
-    write("in/steps", data=b'a {"step": 1}\n')
+    record = b'{"step": 1, "seconds": 2.5, "tokens": 9, "loss": 1.5, "valid_nats": null}\n'
+    write("in/history", data=record)
+    write("in/steps", data=b"a " + record)
     write("in/late", data=b"a" * HEAD_BYTES + b"\0")
     found = find_files(["in"])
     assert found.files == (
