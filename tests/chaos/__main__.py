@@ -6,7 +6,6 @@ Full disks need an own disk: `--own-disk` makes one in memory, in a namespace of
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,15 +46,6 @@ def on_own_disk(folder, arguments):
         str(DISK_BYTES), str(disk), sys.executable, "-m", "tests.chaos", *arguments,
         "--disk", str(disk),
     ]
-
-
-def can_have_own_disk():
-    """Return whether this system lets its users make namespaces."""
-    if shutil.which("unshare") is None:
-        return False
-    with tempfile.TemporaryDirectory() as folder:
-        command = on_own_disk(Path(folder), ["--runs", "0:0"])
-        return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def play(given, work, disk):

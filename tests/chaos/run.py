@@ -137,7 +137,7 @@ class ChaosRun:
         allowed = {0, 1, 2} | ({128 + trouble.signum} if trouble.signum else set())
         if trouble.stdout != "file":
             allowed.add(128 + signal.SIGPIPE)
-        self._check_rescue(command, said)
+        self._check_rescue(command, trouble, said)
         subject = shlex.join(command.arguments)
         if code not in allowed:
             what = "has hung" if code is None else f"ended with {code}"
@@ -214,11 +214,13 @@ class ChaosRun:
             path.read_bytes() == self._references[recipe] for path in paths if path.is_file()
         )
 
-    def _check_rescue(self, command, said):
+    def _check_rescue(self, command, trouble, said):
         """Check the model that was saved elsewhere, because the disk was full, and delete it."""
         for name in re.findall(r"The model was saved as (.*) instead: ", said):
             rescued = self._folder / name
-            if command.recipe and rescued.read_bytes() != self._references[command.recipe]:
+            load_model(rescued)
+            is_whole = command.recipe is not None and trouble.signum is None
+            if is_whole and rescued.read_bytes() != self._references[command.recipe]:
                 self.problems.append(f"{rescued} is not the model of {command.recipe}")
             shutil.rmtree(rescued.parent)
 
