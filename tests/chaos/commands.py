@@ -54,8 +54,8 @@ class Command:
 def draw_command(draw, out):
     """Return a random command, most likely about one model file."""
     makers = {
-        train_by_recipe: 6, _resume: 3, _train_wildly: 2, _score: 1, _generate: 1, _export: 2, _plot: 1,
-        _show_info: 1, _list_cache: 1,
+        train_by_recipe: 6, _resume: 3, _train_wildly: 2, _score: 1, _generate: 1, _export: 2,
+        _plot: 1, _show_info: 1, _list_cache: 1,
     }
     (make,) = draw.choices(list(makers), list(makers.values()))
     return make(draw, draw.choice(OUTS) if draw.random() < 0.1 else out)

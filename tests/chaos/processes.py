@@ -25,7 +25,6 @@ import torch
 import rnnlm_cli
 from rnnlm_cli.train import schedule
 
-PROJECT_FOLDER = Path(__file__).parents[2]
 VALIDATION_TOKENS = 64  # so that short runs have many validations, and save many models
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # What the system gets to see: system calls on files, as Python's audit hooks report them.

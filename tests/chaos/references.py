@@ -1,8 +1,8 @@
 """The models that uninterrupted runs make, each made once."""
 
 import os
-from pathlib import Path
 
+from tests.chaos import PROJECT_FOLDER
 from tests.chaos.commands import STEPS
 from tests.chaos.folder import TEXTS
 from tests.chaos.processes import Process, Setting
@@ -37,7 +37,7 @@ class References:
 def make_environment(folder):
     """Return the environment of commands in a folder."""
     return {
-        "PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), "HOME":
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_FOLDER), "HOME":
         str(folder / "home"), "TMPDIR": str(folder / "tmp"), "RNNLM_CACHE_DIR":
         str(folder / "cache"), "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1",
         "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", ""),

@@ -1,4 +1,4 @@
-"""One chaos run: a folder, some rounds of commands under troubles, and what must hold after each."""
+"""One chaos run: rounds of commands under troubles in a folder, and what must hold after each."""
 
 import os
 import random
@@ -192,7 +192,7 @@ class ChaosRun:
             text = b"" if recipe is None else TEXTS[recipe.text].encode()
             arguments = ("train", "--resume", "--out", str(model.relative_to(self._folder)))
             code, said = run_quietly(arguments, self._folder, text)
-            self.story.append(f"  rnnlm {shlex.join(arguments)}   [at the end] -> {code} {said[:60]!r}")
+            self.story.append(f"  {shlex.join(arguments)}   [at the end] -> {code} {said[:60]!r}")
             self._check_end(Command(arguments), Trouble(), code, said)
             if code != 0 and recipe is not None:
                 self.problems.append(f"{model.name} cannot be resumed: {said[-300:]!r}")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.chaos.processes import PROJECT_FOLDER
+from tests.chaos import PROJECT_FOLDER
 
 NUM_RUNS = int(os.environ.get("RNNLM_CHAOS_RUNS", "300"))
 SEED = os.environ.get("RNNLM_CHAOS_SEED", "0")
