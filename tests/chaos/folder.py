@@ -36,7 +36,7 @@ def make_folder(root, draw, models):
         models: contents of files that rnnlm wrote, one of which may be in the way of a run.
     Returns: the snapshot of everything in it that rnnlm did not write.
     """
-    for name in ("sub", "texts", "home", "tmp", "locked", "archive", "cache/photos/2024"):
+    for name in ("sub", "texts", "home", "locked", "archive", "cache/photos/2024"):
         (root / name).mkdir(parents=True)
     for name, text in TEXTS.items():
         (root / name).write_text(text, "utf-8")

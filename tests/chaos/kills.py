@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.files.run_files import CHECKPOINT, HISTORY, companion
 from rnnlm_cli.model_file import load_model
 from rnnlm_cli.runs.checkpoint import load_checkpoint
@@ -80,10 +81,14 @@ class KilledRun:
 
     def _check_files(self):
         """Check after a kill that all files are whole, and that no step was lost."""
-        if self._model.exists():
-            load_model(self._model)
-        checkpoint = companion(self._model, CHECKPOINT)
-        step = load_checkpoint(checkpoint).state.step if checkpoint.exists() else None
+        checkpoint, step = companion(self._model, CHECKPOINT), None
+        try:
+            if self._model.exists():
+                load_model(self._model)
+            if checkpoint.exists():
+                step = load_checkpoint(checkpoint).state.step
+        except RnnlmError as error:
+            self.problems.append(str(error))
         if self._step is not None and (step is None or step < self._step):
             self.problems.append(f"the checkpoint was at step {self._step}, and is at {step}")
         self._step = step

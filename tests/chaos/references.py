@@ -34,11 +34,15 @@ class References:
         return self._models[recipe]
 
 
-def make_environment(folder):
-    """Return the environment of commands in a folder."""
+def make_environment(folder, temporary=None):
+    """Return the environment of commands in a folder.
+
+    Args:
+        temporary: the folder for temporary files; None is the folder itself.
+    """
     return {
         "PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT_FOLDER), "HOME":
-        str(folder / "home"), "TMPDIR": str(folder / "tmp"), "RNNLM_CACHE_DIR":
+        str(folder / "home"), "TMPDIR": str(temporary or folder), "RNNLM_CACHE_DIR":
         str(folder / "cache"), "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1",
         "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", ""),
     }

@@ -4,9 +4,9 @@ import os
 import random
 import re
 import shlex
-import shutil
 import signal
 import time
+import traceback
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -50,8 +50,15 @@ class ChaosRun:
 
     def play(self):
         """Do everything, and delete the folder."""
-        draw = self._draw
         self._folder.mkdir()
+        try:
+            self._play()
+        except Exception:  # a checkpoint that cannot be read, for example
+            self.problems.append(traceback.format_exc())
+        remove_folder(self._folder)
+
+    def _play(self):
+        draw = self._draw
         models = [self._references[recipe] for recipe in draw.sample(RECIPES, 2)]
         self._users = make_folder(self._folder, draw, models)
         likely = draw.choice(LIKELY_OUTS)
@@ -62,7 +69,6 @@ class ChaosRun:
             self._play_round([draw_command(draw, out) for _ in range(num_at_once)])
         self._resume_all()
         self._check_loading()
-        remove_folder(self._folder)
 
     def _play_round(self, commands):
         """Run commands at once, and check what they left."""
@@ -128,7 +134,7 @@ class ChaosRun:
             streams.append(resources.enter_context(open_stream(getattr(trouble, name), path)))
         signal_at = None if trouble.at_event is None else (trouble.signum, trouble.at_event)
         return Process(command.arguments, Setting(
-            self._folder, make_environment(self._folder), tuple(streams),
+            self._folder, make_environment(self._folder, self._logs), tuple(streams),
             self._logs / f"crash{number}", signal_at, trouble.max_file_bytes, trouble.is_real,
         ))
 
@@ -215,14 +221,13 @@ class ChaosRun:
         )
 
     def _check_rescue(self, command, trouble, said):
-        """Check the model that was saved elsewhere, because the disk was full, and delete it."""
+        """Check the model that was saved elsewhere, because the disk was full."""
         for name in re.findall(r"The model was saved as (.*) instead: ", said):
             rescued = self._folder / name
             load_model(rescued)
             is_whole = command.recipe is not None and trouble.signum is None
             if is_whole and rescued.read_bytes() != self._references[command.recipe]:
                 self.problems.append(f"{rescued} is not the model of {command.recipe}")
-            shutil.rmtree(rescued.parent)
 
     def _check_leftovers(self, paths):
         """Check that no temporary file is left of a run that has ended."""
