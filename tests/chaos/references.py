@@ -7,7 +7,7 @@ from tests.chaos.commands import STEPS
 from tests.chaos.folder import TEXTS
 from tests.chaos.processes import Process, Setting
 
-MAX_SECONDS = 120  # beyond them a command has hung
+MAX_SECONDS = 60  # beyond them a command has hung
 
 
 class References:
