@@ -45,6 +45,7 @@ def make_environment(folder, temporary=None):
         str(folder / "home"), "TMPDIR": str(temporary or folder), "RNNLM_CACHE_DIR":
         str(folder / "cache"), "OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1",
         "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", ""),
+        "PYTHONDONTWRITEBYTECODE": "1",  # a limit on the size of files would cut it short
     }
 
 
