@@ -22,7 +22,7 @@ shakespeare: $(INSTALLED) corpora/tiny-shakespeare.txt  ## train on Shakespeare 
 test: check  ## check, then run the tests
 	$(BIN)/pytest
 
-test-slow: $(INSTALLED)  ## the tests that take minutes
+test-slow: $(INSTALLED)  ## the tests that take minutes: chaos, kills, mutations
 	$(BIN)/pytest -m slow
 
 sums: $(INSTALLED)  ## SHA-256 of eight small models: a change that keeps results keeps them

@@ -9,13 +9,22 @@ import sys
 import threading
 from pathlib import Path
 
-from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.model_file import load_model, save_model
 from rnnlm_cli.runs.checkpoint import load_checkpoint, save_checkpoint
-from tests.mutations.parts import FORGED
+from tests.mutations.entries import load_entry, load_entry_without_text, save_corpus
+from tests.mutations.parts import DAMAGED
+from tests.mutations.records import load_and_draw_history, load_history
 
-LOADERS = {"model": load_model, "checkpoint": load_checkpoint}
-SAVERS = {"model": save_model, "checkpoint": save_checkpoint}
+LOADERS = {
+    "model": load_model, "checkpoint": load_checkpoint, "entry": load_entry,
+    "entry without its text": load_entry_without_text, "history": load_history,
+    "drawn history": load_and_draw_history,
+}
+SAVERS = {
+    "model": save_model, "checkpoint": save_checkpoint, "entry": save_corpus,
+    "entry without its text": save_corpus,
+}
 
 MAX_SECONDS_PER_FILE, MAX_SECONDS = 60, 20 * 60  # beyond them, loading has hung
 # Settings under which memory is what is used: threads have stacks and put blocks by, and the
@@ -27,7 +36,7 @@ def attempt(kind, path, copy_path=None):
     """Load a file, and save what was loaded. Returns (outcome, message)."""
     try:
         loaded = LOADERS[kind](Path(path))
-    except ModelFileError as error:
+    except RnnlmError as error:
         return "refused", str(error)
     except Exception as error:  # no file may cause one; the test lists all that do
         return "crashed", repr(error)
@@ -36,17 +45,19 @@ def attempt(kind, path, copy_path=None):
     return "loaded", ""
 
 
-def find_outcome(mutation, path, original, load):
+def find_outcome(mutation, path, original, load, *, subject=None):
     """Load a mutation. Returns: "refused", "same", "other", or what went wrong.
 
     Args:
-        original: the bytes of the file before it was altered.
+        original: the bytes that are saved of the file before it was altered.
         load: `attempt`, in this process or in another one.
+        subject: how a message must begin; None is the path of the file.
     """
     path.write_bytes(mutation.data)
-    copy_path = None if mutation.allowed == FORGED else path.with_name("copy")
+    copy_path = path.parent.with_name("copy") if mutation.allowed <= DAMAGED else None
     found, message = load(path, copy_path)
-    if found == "refused" and not (message.startswith(f"{path}: ") and message.isprintable()):
+    subject = f"{path}: " if subject is None else subject
+    if found == "refused" and not (message.startswith(subject) and message.isprintable()):
         return f"refused, but not in one line: {message!r}"
     if found != "loaded":
         return found if found == "refused" else f"{found}: {message}"
