@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from rnnlm_cli.text.cache import ENTRY, TOKENS
+from rnnlm_cli.text.cache_entry import ENTRY, TOKENS
 from tests.mutations.entries import generate_entry_mutations, load_entry, make_entry, save_corpus
 from tests.mutations.loading import Worker, attempt, find_outcome
 from tests.mutations.records import generate_history_mutations, write_history

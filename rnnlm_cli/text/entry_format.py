@@ -106,6 +106,8 @@ def _read(entry: Entry, accept_unchecked: bool) -> EncodedText:
     parts = {name: _require_counts(pair, 2) for name, pair in description["parts"].items()}
     if not {"train", "valid"} <= parts.keys() <= {"train", "valid", "test"}:
         raise ValueError("parts")
+    if not all(num_tokens for num_tokens, _ in parts.values()):
+        raise ValueError("parts")
     counts = _require_counts(description["counts"], len(vocabulary))
     with open_regular_file(entry.folder / TOKENS) as file:
         crc32, largest = _scan(file, np.dtype(description["dtype"]))
