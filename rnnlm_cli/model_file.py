@@ -13,15 +13,19 @@ has num_unknown, the number of unknown tokens in the training text. Now it is on
 the training summary, as unknown_tokens. No code is run when a file is loaded.
 """
 
+import codecs
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rnnlm_cli.config import ModelConfig
+from rnnlm_cli.errors import ModelFileError
 from rnnlm_cli.files import container
 from rnnlm_cli.files.container import Arrays, FileFormat, Shapes
 from rnnlm_cli.files.run_files import RunFileKind
@@ -76,6 +80,7 @@ def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model
         except container.UNSOUND:
             raise file.damaged("its description does not hold together") from None
         arrays = file.read_arrays(tensor_shapes(model.network.state_dict()))
+        require_finite(arrays, file.damaged("its weights are not finite numbers"))
     model.network.load_state_dict(to_tensors(arrays), assign=True)
     for parameter in model.network.parameters():
         parameter.requires_grad_(False)
@@ -126,12 +131,33 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
         raise ValueError("vocabulary")
     if description["version"] == 1:
         training["unknown_tokens"] = description["vocabulary"]["num_unknown"]
+    encoding = description["encoding"]
+    if encoding is not None:
+        codecs.lookup(encoding)
+    if not all(_is_plain(value) for value in training.values()):
+        raise TypeError("training")
+    valid_nats = training.get("valid_nats")
+    if valid_nats is not None and type(valid_nats) not in (int, float):
+        raise TypeError("valid_nats")
     with torch.device("meta"):
         network = RecurrentNetwork(config)
-    return Model(
-        network,
-        vocabulary,
-        bool(description["sentences"]),
-        description["encoding"],
-        training,
-    )
+    return Model(network, vocabulary, bool(description["sentences"]), encoding, training)
+
+
+def _is_plain(value: object) -> bool:
+    """Return whether a value is of a training summary: text, a number, a truth value or null."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, int):
+        return abs(value) < 1 << 63
+    return value is None or isinstance(value, str)
+
+
+def require_finite(arrays: Arrays, error: ModelFileError) -> None:
+    """Raise an error if an array of weights contains NaN or infinity."""
+    for array in arrays.values():
+        # The sum is finite if all are, except where it overflows; then every one is looked at.
+        with np.errstate(over="ignore", invalid="ignore"):
+            is_finite = bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+        if not is_finite:
+            raise error

@@ -14,6 +14,7 @@ import typer
 from rnnlm_cli.config import ModelConfig, TextConfig, TrainConfig
 from rnnlm_cli.config.option import Config, command_line_fields, flag_of, options_of
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
+from rnnlm_cli.messages import escape_controls
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
@@ -31,15 +32,13 @@ def info(
         print(json_format.dumps(facts))
         return
     for name, value in facts.items():
-        print(f"{name:<16} {_format(value)}")
+        print(f"{escape_controls(name):<16} {escape_controls(_format(value))}")
 
 
 def _describe(model: LanguageModel) -> dict[str, Any]:
     """Return the facts about a model by name, the command that repeats its run included."""
     from rnnlm_cli.score.score import compute_perplexity
 
-    training = dict(model.training)
-    nats = training.get("valid_nats")
     config = asdict(model.network.config)
     del config["vocab_size"], config["unknown_trained"]
     text = {
@@ -47,6 +46,11 @@ def _describe(model: LanguageModel) -> dict[str, Any]:
         "text": "sentences" if model.sentences else "running",
         "encoding": model.encoding,
     }
+    # A file may name anything in its training summary; what the model is stands elsewhere.
+    training = {
+        name: each for name, each in model.training.items() if name not in {**config, **text}
+    }
+    nats = training.get("valid_nats")
     return {
         **text,
         "vocabulary": len(model.vocabulary),
@@ -54,7 +58,7 @@ def _describe(model: LanguageModel) -> dict[str, Any]:
         **config,
         "parameters": model.network.num_parameters,
         **training,
-        "valid_perplexity": None if nats is None else compute_perplexity(nats),
+        "valid_perplexity": None if nats is None or nats >= 700 else compute_perplexity(nats),
         "repeat": " ".join(_find_repeat_command({**text, **config, **training})),
     }
 
@@ -68,7 +72,7 @@ def _find_repeat_command(facts: Mapping[str, Any]) -> Iterator[str]:
     values = {
         **facts, "vocab_size": facts.get("max_vocab_size"), "steps": facts.get("planned_steps")
     }
-    if "min_count" in facts and facts["valid_fraction"] is None:
+    if "min_count" in facts and facts.get("valid_fraction") is None:
         yield "--valid VALID"
     if facts.get("warm_start"):
         yield "--init INIT"

@@ -1,7 +1,7 @@
 """The one decision whether a path may be written: never over what rnnlm did not write."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from rnnlm_cli.errors import FileError
@@ -56,9 +56,11 @@ def require_replaceable(
     raise _foreign_error(path, kind, f"choose another {option}{insist}")
 
 
-def require_run_files_writable(path: Path) -> None:
+def require_run_files_writable(path: Path, *, ignored: Collection[str] = ()) -> None:
     """Check before the training that a model and its companion files can be written.
 
+    Args:
+        ignored: endings of companion files that may be anything.
     Raises: FileError if the folder is missing or read-only, or if a file that rnnlm did not write
         would be overwritten.
     """
@@ -66,7 +68,8 @@ def require_run_files_writable(path: Path) -> None:
         raise FileError(f"{path}: is a folder; a file name is needed. Choose another --out")
     require_folder(path, option="--out")
     for each, kind in companions(path).items():
-        if not may_replace(each, kind):
+        is_ignored = any(each == companion(path, ending) for ending in ignored)
+        if not (is_ignored or may_replace(each, kind)):
             raise _foreign_error(each, kind, "choose another --out")
     require_room(path)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # `rnnlm plot` reads histories without torch
 
 STATUS = Path("/proc/self/statm")
 NUMBERS, NUMBERS_OR_NULL = ("step", "seconds", "tokens"), ("loss", "valid_nats")
+MAX_NUMBER = 2.0**63  # of steps, tokens, seconds and nats; more is damage
 NEEDED = "a history that 'rnnlm train' wrote beside its model is needed"
 
 
@@ -117,10 +118,7 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         raise FileError(f"{path}: holds no whole line; {NEEDED}")
     records = []
     for number, line in enumerate(lines, 1):
-        try:
-            record = json.loads(line, parse_constant=lambda _: None)
-        except (ValueError, RecursionError):
-            record = None
+        record = _parse_record(line)
         problem = _find_problem(record)
         if problem is not None:
             raise FileError(f"{path}: line {number} {problem}; {NEEDED}")
@@ -133,18 +131,26 @@ def read_first_records(path: Path, num_records: int) -> list[dict[str, Any]]:
 
     A history that is lost or damaged does not stop a run.
     """
-    records: list[dict[str, Any]] = []
     try:
         with open_regular_file(path) as file:
-            lines = file.read().decode("utf-8").splitlines()[:num_records]
-        for line in lines:
-            record = json.loads(line)
-            if not isinstance(record, dict) or not {"tokens", "seconds"} <= set(record):
-                break
-            records.append(record)
-    except (OSError, ValueError):
-        pass
+            *lines, _ = file.read().split(b"\n")
+    except OSError:
+        return []
+    records: list[dict[str, Any]] = []
+    for line in lines[:num_records]:
+        record = _parse_record(line)
+        if _find_problem(record) is not None:
+            break
+        records.append(record)
     return records
+
+
+def _parse_record(line: bytes) -> Any:
+    """Return the JSON value on a line, NaN and Infinity as None; None if it is not JSON."""
+    try:
+        return json.loads(line, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _find_problem(record: object) -> str | None:
@@ -154,7 +160,7 @@ def _find_problem(record: object) -> str | None:
     problems = []
     for key in NUMBERS + NUMBERS_OR_NULL:
         value = record.get(key, "")
-        is_number = type(value) in (int, float) and abs(value) < 1e300  # in the range of a float
+        is_number = type(value) in (int, float) and abs(value) < MAX_NUMBER
         if not is_number and not (value is None and key in NUMBERS_OR_NULL):
             found = f"'{key}' {json.dumps(value)[:40]}, not a number"
             problems.append(f"has {found if key in record else 'no ' + repr(key)}")

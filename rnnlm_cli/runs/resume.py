@@ -72,8 +72,7 @@ def resume_run(
             f"{path}: no such checkpoint, so there is no run to resume; 'rnnlm train TEXT' begins "
             "one, and --out names one that stands elsewhere"
         )
-    _set_foreign_history_aside(companion(request.out, HISTORY), progress)
-    require_run_files_writable(request.out)
+    require_run_files_writable(request.out, ignored=(HISTORY,))
     with ExitStack() as resources:
         resources.enter_context(Lock(request.out))
         remove_leftovers(request.out)
@@ -91,6 +90,7 @@ def resume_run(
         require_no_input(
             companions(request.out), [each.path for each in corpus.files], option="--out"
         )
+        _set_foreign_history_aside(companion(request.out, HISTORY), progress)
         progress.say(
             f"{'extending' if checkpoint.finished else 'resuming'} {request.out} after "
             f"{checkpoint.state.step:,} steps"

@@ -94,6 +94,8 @@ class Vocabulary:
         if not all(isinstance(token, str) for token in tokens):
             raise ValueError("tokens")
         level = data["level"]
+        if level in ("char", "word"):
+            "".join(tokens).encode()  # fails for lone surrogates, which no text has
         if level not in ("char", "byte", "word", "bpe"):
             raise ValueError("level")
         if level in ("char", "byte") and any(len(token) != 1 for token in tokens[1:]):

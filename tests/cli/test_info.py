@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rnnlm_cli.files.container import write_container
+from rnnlm_cli.model_file import MODEL, Model, describe_model, to_arrays
+from rnnlm_cli.text.vocabulary import Vocabulary
 from tests.training import markov_text
 
 
@@ -59,3 +62,57 @@ def test_a_version_1_model_is_described_too(run):
     facts = json.loads(run("info", model, "--json")[1])
     assert facts["unknown_tokens"] == 715 and facts["level"] == "char"
     assert "--hidden-size 8" in facts["repeat"] and "--steps 150" in facts["repeat"]
+
+
+@pytest.fixture
+def write_model(make_network, tmp_path, monkeypatch):
+    """Writes a model file with right checksums and an altered description."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(network=None, **changes):
+        network = network or make_network(vocab_size=7)
+        vocabulary = Vocabulary("char", ("<unk>", "\n", *"abcde"))
+        description = describe_model(Model(network, vocabulary, False, "utf-8", {}))
+        arrays = to_arrays(network.state_dict())
+        write_container(Path("model.rnnlm"), MODEL, description | changes, arrays)
+
+    return write
+
+
+@pytest.mark.parametrize("changes", [
+    {"training": {"valid_nats": "x"}}, {"training": {"valid_nats": True}},
+    {"training": {"steps": [1]}}, {"training": {"steps": 10**400}}, {"encoding": 5},
+    {"encoding": "no-such-codec"}, {"training": 5},
+    {"vocabulary": {"level": "char", "tokens": ["<unk>", "\n", *"abcd", "\udcc3"]}},
+])
+def test_a_model_with_values_of_wrong_types_is_damaged(write_model, run, changes):
+    write_model(**changes)
+    for command in (["info"], ["score", "abc"], ["generate", "--n", "3"]):
+        code, out, err = run(*command)
+        assert (code, out) == (1, "") and "its description does not hold together" in err
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_model_with_weights_that_are_not_finite_is_damaged(
+    write_model, make_network, run, number
+):
+    network = make_network(vocab_size=7)
+    next(network.parameters()).data.view(-1)[1] = number
+    write_model(network)
+    code, out, err = run("score", "abc")
+    assert (code, out) == (1, "") and "its weights are not finite numbers" in err
+
+
+@pytest.mark.parametrize("training", [
+    {}, {"min_count": 2}, {"valid_nats": 1e9}, {"cell": "elman_a_b", "level": 5, "text": None},
+    {"\x1b]0;title\x07": "\x1b[2J", "optimizer": "\x1b[2J\nb", "seed": "\r"},
+])
+def test_info_shows_any_training_summary_and_gives_no_orders_to_the_terminal(
+    write_model, run, training
+):
+    write_model(training=training)
+    code, out, err = run("info")
+    assert (code, err) == (0, "") and all(line.isprintable() for line in out.split("\n"))
+    shown = json.loads(run("info", "--json")[1], parse_constant=lambda name: pytest.fail(name))
+    assert shown["cell"] == "lstm" and shown["level"] == "char" and shown["text"] == "running"
+    assert all(name in shown for name in training)

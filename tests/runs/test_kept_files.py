@@ -106,6 +106,14 @@ def test_a_damaged_history_is_set_aside_and_the_run_goes_on(text, run, head):
     assert read_records()[-1]["step"] == 20
 
 
+def test_a_resume_that_is_refused_touches_nothing(text, run):
+    Path("data.state").write_text("notes")
+    Path("data.jsonl").write_text('{"text": "x"}\n')
+    code, _, err = run("train", "--resume", "--out", "data")
+    assert code == 1 and "data.state" in err
+    assert sorted(os.listdir()) == ["data.jsonl", "data.state", "text"]
+
+
 def test_every_save_keeps_the_permissions_that_a_person_gave(text):
     train(text, steps=20, pause_at=10)
     private = [Path(f"model.rnnlm{ending}") for ending in ("", ".state", ".jsonl")]
