@@ -14,6 +14,7 @@ the training summary, as unknown_tokens. No code is run when a file is loaded.
 """
 
 import codecs
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -25,12 +26,15 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import ModelConfig
-from rnnlm_cli.errors import ModelFileError
+from rnnlm_cli.errors import ConfigError, ModelFileError
 from rnnlm_cli.files import container
 from rnnlm_cli.files.container import Arrays, FileFormat, Shapes
 from rnnlm_cli.files.run_files import RunFileKind
+from rnnlm_cli.files.safetensors_header import MAX_HEADER_BYTES
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
+
+MAX_VOCABULARY = MAX_HEADER_BYTES - 1_000_000  # bytes; the rest of a description is shorter
 
 MODEL = FileFormat(
     RunFileKind.MODEL.value, 2, "model file", "'rnnlm train TEXT'",
@@ -67,6 +71,23 @@ def describe_model(model: Model) -> dict[str, Any]:
         "vocabulary": model.vocabulary.to_dict(),
         "training": dict(model.training),
     }
+
+
+def require_storable(vocabulary: Vocabulary) -> None:
+    """Raise ConfigError if the vocabulary makes a description longer than a file can have.
+
+    Checked before the training: a model that cannot be saved is found out too late at its end.
+    """
+    num_characters = sum(map(len, vocabulary.tokens))
+    if 16 * (num_characters + len(vocabulary.tokens) + len(vocabulary.merges)) < MAX_VOCABULARY:
+        return  # JSON within JSON writes a character as at most 14 bytes
+    size = len(json.dumps(json.dumps(vocabulary.to_dict())))
+    if size > MAX_VOCABULARY:
+        raise ConfigError(
+            f"--vocab-size: the vocabulary of {len(vocabulary):,} tokens takes {size:,} bytes in a "
+            f"model file, and at most {MAX_VOCABULARY:,} can be read back. Choose a smaller "
+            "--vocab-size, or a larger --min-count"
+        )
 
 
 def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model:

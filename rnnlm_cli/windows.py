@@ -14,7 +14,7 @@ Legend: T time, B batch (rows), N tokens of a text.
 """
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -127,8 +127,10 @@ class TrainingRows:
     ) -> None:
         self.tokens_N, self.batch_size, self.bptt, self.seed = tokens_N, batch_size, bptt, seed
         self._sentences = sentences
-        # A cache of the last epoch. The layout depends on the epoch only, so it changes no result.
+        # Caches that change no result: the layout depends on the offset only, and the offset on
+        # the epoch. There are T offsets, so that many epochs are planned in bounded time.
         self._cached_layout = lru_cache(maxsize=1)(self._lay_rows)
+        self._num_windows = cache(lambda offset: self._lay_rows_from(offset).num_windows)
 
     @cached_property
     def rule(self) -> ResetRule:
@@ -137,7 +139,7 @@ class TrainingRows:
 
     def count_windows(self, epoch: int) -> int:
         """Return the number of windows in an epoch. It varies a little with the offset."""
-        return self._lay_rows(epoch).num_windows
+        return self._num_windows(self._draw_offset(epoch))
 
     def read_window(self, position: Position, step: int) -> tuple[Window, Position]:
         """Return the window at a position, and the next position.
@@ -170,9 +172,16 @@ class TrainingRows:
 
     def _lay_rows(self, epoch: int) -> RowLayout:
         """Lay the text out in rows for an epoch."""
-        num_tokens = len(self.tokens_N)
+        return self._lay_rows_from(self._draw_offset(epoch))
+
+    def _draw_offset(self, epoch: int) -> int:
+        """Return the number of tokens that an epoch skips."""
         draw = torch.randint(self.bptt, (), generator=make_generator(self.seed, "offset", epoch))
-        offset = min(int(draw), num_tokens - self.batch_size * self.bptt)
+        return min(int(draw), len(self.tokens_N) - self.batch_size * self.bptt)
+
+    def _lay_rows_from(self, offset: int) -> RowLayout:
+        """Lay the text out in rows behind the first `offset` tokens."""
+        num_tokens = len(self.tokens_N)
         row_size = (num_tokens - offset) // self.batch_size
         starts_B = offset + row_size * np.arange(self.batch_size)
         if self._sentences:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from rnnlm_cli.errors import FileError, ModelFileError
+from rnnlm_cli.errors import ConfigError, FileError, ModelFileError
 from rnnlm_cli.files import atomic as files
-from rnnlm_cli.model_file import Model, load_model, save_model
+from rnnlm_cli.model_file import Model, load_model, require_storable, save_model
 from rnnlm_cli.text.vocabulary import Vocabulary
 from tests.builders import header_of, rewrite_description
 
@@ -125,3 +125,16 @@ def test_a_full_disk_leaves_the_old_file_and_no_other(path, model, monkeypatch, 
         save_model(path, model)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == ["model.rnnlm"]
+
+
+@pytest.mark.parametrize(("letter", "num_words"), [("\u0436", 17_000), ("\U0001f600", 10_000)])
+def test_a_vocabulary_that_no_model_file_can_hold_is_refused_before_training(
+    monkeypatch, letter, num_words
+):
+    """JSON within JSON writes a Cyrillic letter as seven bytes."""
+    monkeypatch.setattr("rnnlm_cli.model_file.MAX_VOCABULARY", 1_000_000)
+    words = tuple(f"{letter * 7}{number}" for number in range(num_words))
+    vocabulary = Vocabulary("word", ("<unk>", "\n", *words))
+    with pytest.raises(ConfigError, match=r"^--vocab-size: the vocabulary of .* can be read back"):
+        require_storable(vocabulary)
+    require_storable(Vocabulary("word", ("<unk>", "\n", *words[: num_words // 2])))

@@ -146,3 +146,20 @@ def test_a_small_text_reduces_the_batch_to_eight_windows_an_epoch(
     if num_tokens >= 8 * batch_size * bptt:
         assert (small_batch, small_window) == (batch_size, bptt)
     make_rows(make_tokens(min(num_tokens, 1000)), batch_size=1, bptt=1).read_window(START, 0)
+
+
+@pytest.mark.parametrize("sentences", [False, True])
+def test_many_epochs_are_counted_by_laying_out_every_offset_once(
+    make_tokens, monkeypatch, sentences
+):
+    rows = TrainingRows(
+        make_tokens(5000, line=9), batch_size=4, bptt=16, sentences=sentences, seed=3
+    )
+    expected = [rows._lay_rows(epoch).num_windows for epoch in range(50)]
+    laid, usual = [], TrainingRows._lay_rows_from
+    monkeypatch.setattr(
+        TrainingRows, "_lay_rows_from",
+        lambda self, offset: laid.append(offset) or usual(self, offset),
+    )
+    assert [rows.count_windows(epoch) for epoch in range(50)] == expected
+    assert len(laid) == len(set(laid)) <= 16

@@ -111,8 +111,7 @@ def _train(run: Run, progress: StderrProgress) -> int:
 
 
 def _plot(run: Run, progress: StderrProgress) -> None:
-    """Plot the losses beside the model; a failure is a note."""
-    from rnnlm_cli.errors import RnnlmError
+    """Plot the losses beside the model; any failure, of matplotlib too, is a note."""
     from rnnlm_cli.files.overwrite import require_replaceable
     from rnnlm_cli.files.run_files import PLOT, RunFileKind, companion
     from rnnlm_cli.plots.losses import draw_losses
@@ -123,8 +122,8 @@ def _plot(run: Run, progress: StderrProgress) -> None:
     try:
         require_replaceable(companion(model, PLOT), RunFileKind.PLOT, option="--out")
         draw_losses({model.name: run.history.records}, companion(model, PLOT))
-    except RnnlmError as error:
-        progress.note(f"no plot of the losses: {error}")
+    except Exception as error:  # the model is saved, and its figures have yet to be printed
+        progress.note(f"no plot of the losses: {error or type(error).__name__}")
 
 
 def _print_plan(request: TrainingRequest, progress: StderrProgress, started: float) -> int:

@@ -39,10 +39,13 @@ def draw_losses(runs: Mapping[str, Records], path: Path, *, by: By = "seconds") 
 
     Raises: RnnlmError if matplotlib is missing; FileError if the file cannot be written.
     """
-    figure = make_figure(runs, by)
     png = io.BytesIO()
-    with warnings.catch_warnings():  # letters that the font does not have become boxes
+    with warnings.catch_warnings():
+        # Letters that the font does not have become boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from")
+        # numpy before 2.4 warns when training has set the processor to flush such numbers to zero.
+        warnings.filterwarnings("ignore", "The value of the smallest subnormal")
+        figure = make_figure(runs, by)
         figure.savefig(png, format="png", dpi="figure", metadata={"Software": PLOT_SOFTWARE})
     replace_file(path, png.getvalue())
 
@@ -62,7 +65,7 @@ def make_figure(runs: Mapping[str, Records], by: By = "seconds") -> Figure:
     except ModuleNotFoundError:
         raise RnnlmError(
             "matplotlib: is not installed; it draws the plots. "
-            "Install it with pip install 'rnnlm-cli[plot]'"
+            "Install it with pip install matplotlib"
         ) from None
 
     key = "step" if by == "steps" else by

@@ -88,6 +88,7 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
     corpus, text = _load_corpus(request, text, weights, progress)
 
     from rnnlm_cli.machine import describe_environment, prepare_machine
+    from rnnlm_cli.model_file import require_storable
     from rnnlm_cli.runs.duration import plan_run
     from rnnlm_cli.runs.history import History
     from rnnlm_cli.runs.run import Run
@@ -97,6 +98,7 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
     from rnnlm_cli.train.learner import make_learner
     from rnnlm_cli.train.state import TrainState, copy_tensors
 
+    require_storable(corpus.vocabulary)
     device = prepare_machine(request.machine)
     settings, initial = request.settings, None
     if weights is not None:
