@@ -66,7 +66,7 @@ def test_a_signal_saves_the_model_although_nobody_reads_stderr(in_folder, signum
         process.stderr.close()
         process.send_signal(signum)
         assert process.wait(timeout=120) == code
-    assert load_checkpoint(Path("model.rnnlm.state")).state.step > 0
+    assert not load_checkpoint(Path("model.rnnlm.state")).finished
     assert LanguageModel.load("model.rnnlm").training["planned_steps"] == 10**7
 
 
