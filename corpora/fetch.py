@@ -23,6 +23,7 @@ from zipfile import BadZipFile, ZipFile
 from tqdm import tqdm
 
 CHUNK_BYTES = 1 << 16
+ARCHIVE_BYTES = 1 << 16  # by which an archive may be larger than its text
 TIMEOUT_SECONDS = 30  # for each wait for bytes, not for the whole download
 
 
@@ -94,7 +95,7 @@ def fetch(name: str, folder: Path, *, url: str | None = None) -> str:
             _require_checksum(target, corpus, subject=str(target), step=step)
             return f"{target}: already there, with the right checksum"
         with _reserve_temporary(target) as part:
-            _store(_read_text(corpus, target), part)
+            _store(_read_text(corpus, target), part, corpus)
             step = "Fetch again; if this happens again, the source has changed"
             _require_checksum(part, corpus, subject=corpus.url, step=step)
             os.replace(part, target)
@@ -116,9 +117,20 @@ def _reserve_temporary(target: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _store(chunks: Generator[bytes], path: Path) -> None:
+def _store(chunks: Generator[bytes], path: Path, corpus: Corpus) -> None:
+    """Write chunks to a file. Raises: FetchError if they are more than the corpus can be.
+
+    Without a bound, a false answer could fill the disk before its checksum is looked at.
+    """
+    left = None if corpus.num_bytes is None else corpus.num_bytes + ARCHIVE_BYTES
     with closing(chunks), path.open("wb") as file:
-        file.writelines(chunks)
+        for chunk in chunks:
+            file.write(chunk)
+            if left is not None and (left := left - len(chunk)) < 0:
+                raise FetchError(
+                    f"{corpus.url}: sends more than the {corpus.num_bytes:,} bytes of this corpus; "
+                    "the corpus itself is needed. Fetch again, or name a mirror with --url"
+                )
         file.flush()
         os.fsync(file.fileno())
 
@@ -129,7 +141,7 @@ def _read_text(corpus: Corpus, target: Path) -> Generator[bytes]:
         yield from _download(corpus.url, target)
         return
     with _reserve_temporary(target.with_suffix(".zip")) as archive:
-        _store(_download(corpus.url, target), archive)
+        _store(_download(corpus.url, target), archive, corpus)
         try:
             with ZipFile(archive) as packed, packed.open(corpus.member) as file:
                 while chunk := file.read(CHUNK_BYTES):
@@ -237,5 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    if hasattr(signal, "SIGPIPE") and not sys.argv[1:]:  # so that `| head` ends the list quietly
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # runs the clean-up of `fetch`
     sys.exit(main())

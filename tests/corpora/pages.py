@@ -12,14 +12,15 @@ def checksum(content, algorithm="sha256"):
     return f"{algorithm}:{hashlib.new(algorithm, content).hexdigest()}"
 
 
-def zipped():
+def zipped(text):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("folio", TEXT)
+        archive.writestr("folio", text)
     return file.getvalue()
 
 
-ZIP = zipped()
+ZIP = zipped(TEXT)
+ENDLESS = bytes(len(TEXT) + 300_000)  # stands for an answer that fills the disk
 DATA_AT = 30 + len("folio")  # the size of the header of the first member
 DAMAGED_ZIP = ZIP[:DATA_AT] + b"\xff" + ZIP[DATA_AT + 1 :]  # an invalid block type
 
@@ -31,6 +32,8 @@ PAGES = {
     "/zip": (ZIP, len(ZIP)),
     "/cut-zip": (ZIP[:100], len(ZIP)),
     "/damaged-zip": (DAMAGED_ZIP, len(ZIP)),
+    "/endless": (ENDLESS, None),
+    "/endless-zip": (zipped(ENDLESS), None),
     "/portal": (PORTAL, len(PORTAL)),
 }
 

@@ -32,6 +32,9 @@ def test_only_the_text_is_written(fetch, page, member, algorithm, server, tmp_pa
         ("/portal", "folio", "/portal: no intact zip file; one that contains folio is needed"),
         ("/zip", "quarto", "/zip: no intact zip file; one that contains quarto is needed"),
         ("/damaged-zip", "folio", "/damaged-zip: no intact zip file"),
+        ("/endless", None, f"/endless: sends more than the {len(TEXT):,} bytes of this corpus"),
+        ("/endless", "folio", f"/endless: sends more than the {len(TEXT):,} bytes of this corpus"),
+        ("/endless-zip", "folio", "/endless-zip: sends more than the"),
     ],
 )
 def test_a_bad_answer_leaves_nothing(fetch, page, member, message, tmp_path):
