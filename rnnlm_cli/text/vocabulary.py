@@ -32,6 +32,7 @@ from rnnlm_cli.text.tokenizers import (
 
 UNKNOWN = "<unk>"
 BYTE_LEVELS = ("byte", "bpe")
+MAX_LISTED = 20  # unknown tokens in an error
 
 
 @dataclass(frozen=True)
@@ -213,5 +214,7 @@ def require_known(vocabulary: Vocabulary, text: str, *, subject: str, remedy: st
     unknown = vocabulary.find_unknown(text)
     if unknown:
         kind = {"char": "characters", "word": "words"}.get(vocabulary.level, "bytes")
-        listed = " ".join(repr(token) for token in unknown)
+        listed = " ".join(repr(token) for token in unknown[:MAX_LISTED])
+        if len(unknown) > MAX_LISTED:
+            listed += f" and {len(unknown) - MAX_LISTED:,} more"
         raise TextError(f"{subject}: the model does not know the {kind} {listed}; {remedy}")

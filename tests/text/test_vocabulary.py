@@ -118,6 +118,13 @@ def test_unknown_tokens_are_listed_once():
         require_known(vocabulary, "xyx", subject="prompt", remedy="...")
 
 
+def test_an_error_lists_twenty_unknown_tokens_at_most():
+    vocabulary = Vocabulary("word", ("<unk>", "\n", "known"))
+    text = " ".join(f"word{number}" for number in range(5_000))
+    with pytest.raises(TextError, match=r"'word19' and 4,980 more; ...$"):
+        require_known(vocabulary, text, subject="prompt", remedy="...")
+
+
 def test_other_keys_of_a_description_are_ignored():
     """Version 1 counted the unknown tokens of the training text in the vocabulary."""
     vocabulary = build()
