@@ -28,9 +28,9 @@ from rnnlm_cli.text.sources import CACHE_TAG
 
 FOLDER_VARIABLE = "RNNLM_CACHE_DIR"
 MAX_CACHE_BYTES = 16_000_000_000
-WORKING_NAME = re.compile(r"(encoding-[a-z0-9_]+|[0-9]+@.*)\.tmp")  # the second: of rnnlm 0.1
-WORKING_LOCK = "lock"
-ABANDONED_SECONDS = 86400  # the age of a working folder without a lock file that nobody needs
+WORKING_NAME = re.compile(r"encoding-[a-z0-9_]+\.tmp")
+OLD_WORKING_NAME = re.compile(r"[0-9]+@.*\.tmp")  # of rnnlm 0.1, which did not lock it
+ABANDONED_SECONDS = 86400  # after which nobody needs a working folder that cannot be locked
 TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# This folder is a cache of rnnlm, see https://bford.info/cachedir/\n"
@@ -86,7 +86,8 @@ class Cache:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+            if lock is not None:
+                os.close(lock)
 
     def add(self, folder: Path, key: str, is_sound: Callable[[Entry], bool]) -> Entry:
         """Turn a working folder into an entry, and evict others if the cache is too large.
@@ -129,19 +130,20 @@ class Cache:
                     entry.remove()
                     total -= num_bytes
 
-    def _make_working_folder(self) -> tuple[Path, int]:
-        """Make a locked working folder. Returns: its path, and the descriptor of its lock."""
+    def _make_working_folder(self) -> tuple[Path, int | None]:
+        """Make a working folder and lock it. Returns: its path, and the descriptor of the lock."""
         if not os.path.isdir(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / CACHE_TAG).write_text(TAG, "ascii")
         self._remove_leftovers()
         while True:
             folder = Path(tempfile.mkdtemp(prefix="encoding-", suffix=".tmp", dir=self.folder))
-            lock = os.open(folder / WORKING_LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-            # Another process may have found the lock file before it was locked, and deleted it.
-            if try_to_lock(lock) and os.path.exists(folder / WORKING_LOCK):
+            lock = _open_folder(folder)
+            # Another process may have found the folder before it was locked, and deleted it.
+            if (lock is None or try_to_lock(lock)) and os.path.exists(folder):
                 return folder, lock
-            os.close(lock)
+            if lock is not None:
+                os.close(lock)
 
     def _become_temporary(self) -> None:
         """Use a temporary folder from now on, which is deleted with this object."""
@@ -168,7 +170,7 @@ class Cache:
     def _remove_leftovers(self) -> None:
         """Delete the working folders of processes that were killed."""
         for path in self.folder.iterdir():
-            if WORKING_NAME.fullmatch(path.name) and _is_abandoned(path):
+            if _is_abandoned(path):
                 shutil.rmtree(path, ignore_errors=True)  # which leaves links alone
 
 
@@ -202,20 +204,37 @@ def _delete(path: Path) -> None:
         path.unlink()
 
 
-def _is_abandoned(folder: Path) -> bool:
-    """Return whether the process that made a working folder has ended.
+def _open_folder(folder: Path) -> int | None:
+    """Return a descriptor of a folder, for a lock on it; None if there is none, as on Windows."""
+    try:
+        return os.open(folder, os.O_RDONLY | NO_FOLLOW)
+    except OSError:
+        return None
 
-    The lock on a file in it tells, between machines and containers too.
+
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether a path is the working folder of a process that has ended.
+
+    The lock on the folder tells, between machines and containers too. Where there are no locks,
+    its age does.
     """
     try:
-        lock = os.open(folder / WORKING_LOCK, os.O_RDWR | NO_FOLLOW)
-    except FileNotFoundError:  # it has just been made, or it is about to become an entry
-        with suppress(OSError):
-            return time.time() - os.path.getmtime(folder) > ABANDONED_SECONDS
-        return False
+        is_old = time.time() - _find_last_change(folder) > ABANDONED_SECONDS
     except OSError:
         return False
+    if OLD_WORKING_NAME.fullmatch(folder.name):
+        return is_old
+    if not WORKING_NAME.fullmatch(folder.name):
+        return False
+    lock = _open_folder(folder)
+    if lock is None:
+        return is_old
     try:
-        return try_to_lock(lock, if_unknown=False)
+        return try_to_lock(lock, if_unknown=is_old)
     finally:
         os.close(lock)
+
+
+def _find_last_change(folder: Path) -> float:
+    """Return when a folder or something in it last changed, in seconds since the epoch."""
+    return max(os.lstat(path).st_mtime for path in (folder, *folder.iterdir()))

@@ -10,7 +10,7 @@ from rnnlm_cli.config import TextConfig
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import Messages
 from rnnlm_cli.text import cache as module
-from rnnlm_cli.text.cache import ABANDONED_SECONDS, WORKING_LOCK, Cache
+from rnnlm_cli.text.cache import ABANDONED_SECONDS, Cache
 from rnnlm_cli.text.cache_entry import ENTRY, TOKENS, Entry
 from rnnlm_cli.text.corpus import load_corpus
 from rnnlm_cli.text.sources import Sources
@@ -50,20 +50,21 @@ def test_a_new_entry_is_not_evicted_whatever_its_size(cache):
 def test_only_the_working_folders_of_ended_processes_are_removed(cache, tmp_path):
     """Process ids do not tell: another container may have the same host name."""
     (tmp_path / "linked").mkdir()
-    (tmp_path / "linked" / WORKING_LOCK).touch()
+    (tmp_path / "linked" / "file").touch()
     (cache / "encoding-link.tmp").symlink_to(tmp_path / "linked")
-    for name in ("encoding-ended.tmp", "mine.tmp", "encoding-mine"):
+    (cache / "encoding-file.tmp").touch()
+    for name, age in (
+        ("encoding-ended.tmp", 0), ("mine.tmp", 2), ("encoding-mine", 2), ("1@host@old.tmp", 2),
+        ("1@host@new.tmp", 0),
+    ):
         (cache / name).mkdir()
-        (cache / name / WORKING_LOCK).touch()
-    for name, age in (("1@host@old.tmp", 2 * ABANDONED_SECONDS), ("encoding-new.tmp", 0)):
-        (cache / name).mkdir()  # without a lock file
-        os.utime(cache / name, (time.time() - age,) * 2)
+        os.utime(cache / name, (time.time() - age * ABANDONED_SECONDS,) * 2)
     with Cache(cache).working_folder(Messages()) as first:
         with Cache(cache).working_folder(Messages()) as second:
             left = {path.name for path in cache.iterdir()}
-    kept = {"encoding-link.tmp", "mine.tmp", "encoding-mine", "encoding-new.tmp"}
+    kept = {"encoding-link.tmp", "encoding-file.tmp", "mine.tmp", "encoding-mine", "1@host@new.tmp"}
     assert left == kept | {first.name, second.name}
-    assert (tmp_path / "linked" / WORKING_LOCK).exists()
+    assert (tmp_path / "linked" / "file").exists()
 
 
 def test_a_working_folder_is_removed_when_the_work_fails(cache):
