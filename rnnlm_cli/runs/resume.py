@@ -72,13 +72,16 @@ def resume_run(
             f"{path}: no such checkpoint, so there is no run to resume; 'rnnlm train TEXT' begins "
             "one, and --out names one that stands elsewhere"
         )
-    require_run_files_writable(request.out, ignored=(HISTORY,))
+    history = companion(request.out, HISTORY)
+    # A damaged history is set aside later; a pipe or a device in its place never is.
+    ignored = (HISTORY,) if os.path.isfile(history) else ()
+    require_run_files_writable(request.out, ignored=ignored)
     with ExitStack() as resources:
         resources.enter_context(Lock(request.out))
-        remove_leftovers(request.out)
         device = prepare_machine(_machine_of_run(path, request.machine))
         checkpoint = load_checkpoint(path)
         _require_same_settings(request, checkpoint)
+        remove_leftovers(request.out)
         more = {name: request.settings[name] for name in BUDGETS if name in request.settings}
         if checkpoint.finished and not more:
             progress.note(
@@ -90,7 +93,7 @@ def resume_run(
         require_no_input(
             companions(request.out), [each.path for each in corpus.files], option="--out"
         )
-        _set_foreign_history_aside(companion(request.out, HISTORY), progress)
+        _set_foreign_history_aside(history, progress)
         progress.say(
             f"{'extending' if checkpoint.finished else 'resuming'} {request.out} after "
             f"{checkpoint.state.step:,} steps"

@@ -114,6 +114,20 @@ def test_a_resume_that_is_refused_touches_nothing(text, run):
     assert sorted(os.listdir()) == ["data.jsonl", "data.state", "text"]
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_a_resume_does_not_replace_a_pipe_or_a_folder_in_the_place_of_the_history(
+    text, run, make
+):
+    train(text, steps=20, pause_at=10)
+    history = Path("model.rnnlm.jsonl")
+    history.unlink()
+    make(history)
+    before = os.lstat(history)
+    code, _, err = run("train", "--resume")
+    assert code == 1 and "model.rnnlm.jsonl: exists and is not recognised" in err
+    assert os.path.samestat(before, os.lstat(history))
+
+
 def test_every_save_keeps_the_permissions_that_a_person_gave(text):
     train(text, steps=20, pause_at=10)
     private = [Path(f"model.rnnlm{ending}") for ending in ("", ".state", ".jsonl")]
