@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import ModelConfig
+from rnnlm_cli.config.field_types import require_type
 from rnnlm_cli.errors import ConfigError, ModelFileError
 from rnnlm_cli.files import container
 from rnnlm_cli.files.container import Arrays, FileFormat, Shapes
@@ -113,7 +114,9 @@ def parse_model_config(data: Mapping[str, Any]) -> ModelConfig:
     """Return the ModelConfig with these fields. Raises: ValueError, TypeError or ConfigError."""
     if set(data) != {field.name for field in fields(ModelConfig)}:
         raise ValueError("model")
-    return ModelConfig(**data)
+    config = ModelConfig(**data)
+    require_type(config, ModelConfig, "model")
+    return config
 
 
 def to_arrays(tensors: Mapping[str, Tensor]) -> Arrays:
@@ -152,17 +155,18 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
         raise ValueError("vocabulary")
     if description["version"] == 1:
         training["unknown_tokens"] = description["vocabulary"]["num_unknown"]
-    encoding = description["encoding"]
+    encoding, sentences = description["encoding"], description["sentences"]
+    require_type(sentences, bool, "sentences")
     if encoding is not None:
         codecs.lookup(encoding)
+        "".encode(encoding)  # fails for codecs that are not for text
     if not all(_is_plain(value) for value in training.values()):
         raise TypeError("training")
-    valid_nats = training.get("valid_nats")
-    if valid_nats is not None and type(valid_nats) not in (int, float):
-        raise TypeError("valid_nats")
+    for name in ("valid_nats", "test_nats"):
+        require_type(training.get(name), float | None, name)
     with torch.device("meta"):
         network = RecurrentNetwork(config)
-    return Model(network, vocabulary, bool(description["sentences"]), encoding, training)
+    return Model(network, vocabulary, sentences, encoding, training)
 
 
 def _is_plain(value: object) -> bool:

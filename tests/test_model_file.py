@@ -82,6 +82,8 @@ def test_a_truncated_file_is_refused(path, part):
         (lambda d: d["model"].update(hidden_size="big"), "hold together"),
         (lambda d: d["model"].update(cell="magic"), "hold together"),
         (lambda d: d["model"].update(more=1), "hold together"),
+        (lambda d: d["model"].update(tied=None), "hold together"),
+        (lambda d: d["model"].update(unknown_trained="\x1b[2J"), "hold together"),
         (lambda d: d["vocabulary"]["tokens"].pop(), "hold together"),
         (lambda d: d.pop("training"), "hold together"),
     ],

@@ -46,17 +46,18 @@ def _describe(model: LanguageModel) -> dict[str, Any]:
         "text": "sentences" if model.sentences else "running",
         "encoding": model.encoding,
     }
-    # A file may name anything in its training summary; what the model is stands elsewhere.
-    training = {
-        name: each for name, each in model.training.items() if name not in {**config, **text}
-    }
-    nats = training.get("valid_nats")
-    return {
+    facts = {
         **text,
         "vocabulary": len(model.vocabulary),
-        "unknown_tokens": training.pop("unknown_tokens", None),
+        "unknown_tokens": model.training.get("unknown_tokens"),
         **config,
         "parameters": model.network.num_parameters,
+    }
+    # A file may name anything in its training summary; what the model is stands elsewhere.
+    training = {name: each for name, each in model.training.items() if name not in facts}
+    nats = training.get("valid_nats")
+    return {
+        **facts,
         **training,
         "valid_perplexity": None if nats is None or nats >= 700 else compute_perplexity(nats),
         "repeat": " ".join(_find_repeat_command({**text, **config, **training})),

@@ -21,14 +21,15 @@ and carried.LAYER.PART (the hidden state).
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor
 
+from rnnlm_cli.config.field_types import require_type
 from rnnlm_cli.files import container
 from rnnlm_cli.files.container import FileFormat, open_container, write_container
-from rnnlm_cli.model_file import tensor_shapes, to_arrays, to_tensors
+from rnnlm_cli.model_file import require_finite, tensor_shapes, to_arrays, to_tensors
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.runs.duration import SavedDuration
 from rnnlm_cli.runs.run_config import RunConfig
@@ -36,7 +37,7 @@ from rnnlm_cli.text.sources import FileIdentity
 from rnnlm_cli.text.vocabulary import Vocabulary
 from rnnlm_cli.train.learner import Learner
 from rnnlm_cli.train.optimizer import Optimizer, make_optimizers
-from rnnlm_cli.train.state import TrainState
+from rnnlm_cli.train.state import NUMBERS, TrainState
 
 CHECKPOINT_FORMAT = FileFormat(
     "rnnlm-state", 2, "checkpoint", "'rnnlm train TEXT'",
@@ -127,6 +128,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
         except container.UNSOUND:
             raise file.damaged("its description does not hold together") from None
         arrays = file.read_arrays(tensor_shapes(_name_tensors(checkpoint)))
+        # What is trained may have diverged: the next step then returns to the best weights.
+        best = {name: each for name, each in arrays.items() if name.startswith("best.")}
+        require_finite(best, file.damaged("its best weights are not finite numbers"))
+        del best  # else `to_tensors` could not free these arrays one by one
     _fill(checkpoint, to_tensors(arrays))
     return checkpoint
 
@@ -172,14 +177,15 @@ def _build_skeleton(description: Mapping[str, Any]) -> Checkpoint:
     vocabulary = Vocabulary.from_dict(description["vocabulary"])
     if len(vocabulary) != config.model.vocab_size:
         raise ValueError("vocabulary")
-    sampled = bool(description["sampled"])
+    _require_plain_types(description)
+    sampled = description["sampled"]
     with torch.device("meta"):
         network = RecurrentNetwork(config.model)
         optimizers = make_optimizers(network, config.train, sparse=sampled)
         network_state = network.initial_state(int(description["batch_size"]))
     weights = network.state_dict()
     corpus = description["corpus"]
-    return Checkpoint(
+    checkpoint = Checkpoint(
         config=config,
         corpus=CorpusRecord(
             corpus["key"], tuple(FileIdentity(**each) for each in corpus["files"])
@@ -193,6 +199,26 @@ def _build_skeleton(description: Mapping[str, Any]) -> Checkpoint:
             for name in ("num_records", "finished", "replaced", "environment")
         },
     )
+    for value, annotation in (
+        (config, RunConfig), (checkpoint.corpus, CorpusRecord),
+        (checkpoint.duration, SavedDuration),
+    ):
+        require_type(value, annotation, annotation.__name__)
+    return checkpoint
+
+
+def _require_plain_types(description: Mapping[str, Any]) -> None:
+    """Raise TypeError or KeyError if a value that no dataclass declares has a wrong type."""
+    declared = {
+        "sampled": bool, "finished": bool, "num_records": int, "replaced": str | None,
+        "environment": dict,
+    }
+    for name, annotation in declared.items():
+        require_type(description[name], annotation, name)
+    hints, state = get_type_hints(TrainState), description["state"]
+    for name in NUMBERS:  # null stands for NaN and infinity
+        require_type(state[name], hints[name] | None, name)
+    require_type(state["position"], list[int], "position")
 
 
 def _fill(checkpoint: Checkpoint, tensors: Mapping[str, Tensor]) -> None:

@@ -82,7 +82,8 @@ def write_model(make_network, tmp_path, monkeypatch):
 @pytest.mark.parametrize("changes", [
     {"training": {"valid_nats": "x"}}, {"training": {"valid_nats": True}},
     {"training": {"steps": [1]}}, {"training": {"steps": 10**400}}, {"encoding": 5},
-    {"encoding": "no-such-codec"}, {"training": 5},
+    {"encoding": "no-such-codec"}, {"encoding": "rot13"}, {"training": 5}, {"sentences": "no"},
+    {"training": {"test_nats": "x"}},
     {"vocabulary": {"level": "char", "tokens": ["<unk>", "\n", *"abcd", "\udcc3"]}},
 ])
 def test_a_model_with_values_of_wrong_types_is_damaged(write_model, run, changes):
@@ -105,6 +106,7 @@ def test_a_model_with_weights_that_are_not_finite_is_damaged(
 
 @pytest.mark.parametrize("training", [
     {}, {"min_count": 2}, {"valid_nats": 1e9}, {"cell": "elman_a_b", "level": 5, "text": None},
+    {"parameters": "many", "vocabulary": None, "repeat": "rm"},
     {"\x1b]0;title\x07": "\x1b[2J", "optimizer": "\x1b[2J\nb", "seed": "\r"},
 ])
 def test_info_shows_any_training_summary_and_gives_no_orders_to_the_terminal(
@@ -115,4 +117,6 @@ def test_info_shows_any_training_summary_and_gives_no_orders_to_the_terminal(
     assert (code, err) == (0, "") and all(line.isprintable() for line in out.split("\n"))
     shown = json.loads(run("info", "--json")[1], parse_constant=lambda name: pytest.fail(name))
     assert shown["cell"] == "lstm" and shown["level"] == "char" and shown["text"] == "running"
+    assert (shown["vocabulary"], type(shown["parameters"])) == (7, int)
+    assert shown["repeat"].startswith("rnnlm train TEXT")
     assert all(name in shown for name in training)

@@ -1,6 +1,7 @@
 """Checkpoints that are damaged, altered, foreign, too old or too new: refused in one line."""
 
 import errno
+import math
 import os
 
 import pytest
@@ -73,13 +74,27 @@ def test_a_missing_checkpoint_is_named(tmp_path):
         (lambda d: d["corpus"]["files"][0].pop("sha256"), "hold together"),
         (lambda d: d["corpus"].update(files=3), "hold together"),
         (lambda d: d["duration"]["plan"].update(more=1), "hold together"),
-        (lambda d: d["duration"]["plan"].update(total_steps=10**400), "checksum"),
+        (lambda d: d["duration"]["plan"].update(total_steps=10**400), "hold together"),
         (lambda d: d["state"].update(position=[1]), "hold together"),
         (lambda d: d["state"].pop("validations_since_best"), "hold together"),
         (lambda d: d.update(state=[]), "hold together"),
         (lambda d: d["duration"].pop("reserve"), "hold together"),
         (lambda d: d["duration"].update(final_tokens=[1, 2, 3]), "hold together"),
         (lambda d: d.pop("environment"), "hold together"),
+        (lambda d: d.update(environment=5), "hold together"),
+        (lambda d: d.update(num_records="4"), "hold together"),
+        (lambda d: d.update(num_records=-1), "hold together"),
+        (lambda d: d.update(finished="no"), "hold together"),
+        (lambda d: d.update(replaced=5), "hold together"),
+        (lambda d: d["state"].update(step="4"), "hold together"),
+        (lambda d: d["state"].update(best_step=1.5), "hold together"),
+        (lambda d: d["state"].update(position=["a", "b"]), "hold together"),
+        (lambda d: d["duration"].update(seconds="x"), "hold together"),
+        (lambda d: d["duration"].update(final_tokens=["a", "b"]), "hold together"),
+        (lambda d: d["duration"]["plan"].update(total_steps="9"), "hold together"),
+        (lambda d: d["corpus"].update(key=5), "hold together"),
+        (lambda d: d["config"].update(cache_dir=5), "hold together"),
+        (lambda d: d["config"]["model"].update(unknown_trained="no"), "hold together"),
         (lambda d: d["duration"].update(seconds=12.5), "checksum"),
         (lambda d: d["state"].update(step=5), "checksum"),
         (lambda d: d.pop("sha256"), "checksum"),
@@ -91,6 +106,15 @@ def test_a_description_that_was_changed_is_refused(path, change, message):
     with pytest.raises(ModelFileError, match=message) as caught:
         load_checkpoint(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("number", [math.nan, -math.inf])
+def test_best_weights_that_are_not_finite_are_refused(path, number):
+    checkpoint = make_checkpoint()
+    checkpoint.state.best_weights["output_bias"][1] = number
+    save_checkpoint(path, checkpoint)
+    with pytest.raises(ModelFileError, match="its best weights are not finite"):
+        load_checkpoint(path)
 
 
 @pytest.mark.parametrize("fault", ["fsync", "replace"])
