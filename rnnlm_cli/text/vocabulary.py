@@ -104,9 +104,10 @@ class Vocabulary:
         if level == "byte" and len(tokens) != 257:
             raise ValueError("tokens")
         merges = tuple((left, right) for left, right in data.get("merges", ()))
-        if level == "bpe":
+        if level in BYTE_LEVELS:
             if {byte_to_token(value) for value in range(256)} != set(tokens[1:257]):
                 raise ValueError("tokens")
+        if level == "bpe":
             if not all(1 <= id_ < len(tokens) for merge in merges for id_ in merge):
                 raise ValueError("merges")
             check_merges(tokens, merges)

@@ -129,3 +129,11 @@ def test_other_keys_of_a_description_are_ignored():
     """Version 1 counted the unknown tokens of the training text in the vocabulary."""
     vocabulary = build()
     assert Vocabulary.from_dict(vocabulary.to_dict() | {"num_unknown": 3}) == vocabulary
+
+
+def test_a_byte_vocabulary_that_lacks_a_byte_is_refused():
+    data = build(level="byte").to_dict()
+    assert Vocabulary.from_dict(data) == build(level="byte")
+    data["tokens"][-1] = "\u4e2d"
+    with pytest.raises(ValueError, match="tokens"):
+        Vocabulary.from_dict(data)
