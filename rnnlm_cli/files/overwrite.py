@@ -114,13 +114,14 @@ def keep_old(path: Path) -> Path | None:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file to FILE.old and return that path.
+    """Rename a file to FILE.old, FILE.old2, ..., the first name that is free, and return it.
 
-    Raises: FileError if something stands there already, or if the file cannot be renamed.
+    Raises: FileError if the file cannot be renamed.
     """
-    old = companion(path, OLD)
-    if os.path.lexists(old):
-        raise FileError(f"{old}: exists, so {path} cannot be set aside. Move one of them away")
+    old, number = companion(path, OLD), 1
+    while os.path.lexists(old):
+        number += 1
+        old = companion(path, f"{OLD}{number}")
     try:
         os.rename(path, old)
     except OSError as error:

@@ -93,7 +93,6 @@ def resume_run(
         require_no_input(
             companions(request.out), [each.path for each in corpus.files], option="--out"
         )
-        _set_foreign_history_aside(history, progress)
         progress.say(
             f"{'extending' if checkpoint.finished else 'resuming'} {request.out} after "
             f"{checkpoint.state.step:,} steps"
@@ -127,7 +126,9 @@ def _rebuild_run(
             duration, learner, corpus, more, sentences=sentences, step=state.step,
             epoch=state.position.epoch, finished=checkpoint.finished,
         )
-    history = companion(request.out, HISTORY)
+    history = _take_over_history(
+        companion(request.out, HISTORY), checkpoint.num_records, progress
+    )
     return Run(
         corpus=corpus,
         config=config,
@@ -137,17 +138,24 @@ def _rebuild_run(
         saver=Saver(
             request.out, progress, save_every=60 * train.save_every, replaced=checkpoint.replaced
         ),
-        history=History(history, read_first_records(history, checkpoint.num_records)),
+        history=history,
         progress=progress,
         environment=environment,
         resources=ExitStack(),
     )
 
 
-def _set_foreign_history_aside(path: Path, messages: Messages) -> None:
-    """Rename a history that is damaged at its beginning: it does not stop the run."""
-    if os.path.isfile(path) and not may_replace(path, RunFileKind.HISTORY):
-        messages.note(f"{path}: is no history that rnnlm can read; it is now {set_aside(path)}")
+def _take_over_history(path: Path, num_records: int, messages: Messages) -> History:
+    """Continue a history with its intact records. A damaged one is renamed: it stops no run."""
+    records = read_first_records(path, num_records)
+    if os.path.isfile(path):
+        is_cut = len(records) < num_records and path.read_bytes().count(b"\n") > len(records)
+        if is_cut or not may_replace(path, RunFileKind.HISTORY):
+            messages.note(
+                f"{path}: is damaged; it is now {set_aside(path)}, and its first {len(records)} "
+                "records are kept"
+            )
+    return History(path, records)
 
 
 def _restore(checkpoint: Checkpoint, learner: Learner) -> None:

@@ -88,12 +88,11 @@ def test_neither_a_foreign_file_is_kept_as_old_nor_a_foreign_old_file_replaced(f
     assert companion(folder / "model.rnnlm", ".old").read_text() == "notes"
 
 
-def test_a_file_is_set_aside_only_where_nothing_stands(tmp_path):
-    (tmp_path / "file").write_text("first")
-    assert set_aside(tmp_path / "file") == tmp_path / "file.old"
-    (tmp_path / "file").write_text("second")
-    with pytest.raises(FileError, match="cannot be set aside"):
-        set_aside(tmp_path / "file")
+def test_a_file_is_set_aside_under_the_first_name_that_is_free(tmp_path):
+    for text, name in (("first", "file.old"), ("second", "file.old2"), ("third", "file.old3")):
+        (tmp_path / "file").write_text(text)
+        assert set_aside(tmp_path / "file") == tmp_path / name
+        assert (tmp_path / name).read_text() == text
     assert (tmp_path / "file.old").read_text() == "first"
 
 

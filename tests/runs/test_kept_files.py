@@ -106,6 +106,18 @@ def test_a_damaged_history_is_set_aside_and_the_run_goes_on(text, run, head):
     assert read_records()[-1]["step"] == 20
 
 
+def test_the_records_behind_a_damaged_one_are_not_lost(text, run, many_validations):
+    train(text, steps=20, pause_at=12)
+    history = Path("model.rnnlm.jsonl")
+    lines = history.read_text().splitlines(keepends=True)
+    history.write_text("".join([*lines[:2], "damage\n", *lines[3:]]))
+    before = history.read_text()
+    code, _, err = run("train", "--resume")
+    assert code == 0 and "its first 2 records are kept" in err
+    assert Path("model.rnnlm.jsonl.old").read_text() == before
+    assert history.read_text().startswith("".join(lines[:2])) and read_records()[-1]["step"] == 20
+
+
 def test_a_resume_that_is_refused_touches_nothing(text, run):
     Path("data.state").write_text("notes")
     Path("data.jsonl").write_text('{"text": "x"}\n')
