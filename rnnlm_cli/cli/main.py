@@ -3,9 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from _thread import interrupt_main
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from inspect import getdoc
+from threading import Timer
 from typing import Annotated, Any
 
 import typer
@@ -110,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         started -= time.process_time()  # the process began before this module was imported
         arguments = sys.argv[1:]
-    with guard_streams():
+    with guard_streams(), _deliver_interrupts():
         try:
             code = app(
                 args=arguments, prog_name="rnnlm", standalone_mode=False, obj={"started": started}
@@ -129,6 +132,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except StdoutError as error:
             redirect_to_null(sys.stdout)
             return _fail(f"stdout: cannot be written ({error}); room for the output is needed", 1)
+
+
+@contextmanager
+def _deliver_interrupts() -> Iterator[None]:
+    """Raise a KeyboardInterrupt again that came where Python cannot raise it.
+
+    Typer reads the command line with a library in another language, which would swallow Ctrl-C and
+    print a traceback.
+    """
+    usual = sys.unraisablehook
+
+    def deliver(error: "sys.UnraisableHookArgs") -> None:
+        if issubclass(error.exc_type, KeyboardInterrupt):
+            later = Timer(0.01, interrupt_main)  # here it would be swallowed again
+            later.daemon = True
+            later.start()
+        else:
+            usual(error)
+
+    sys.unraisablehook = deliver
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
 
 
 def _fail(message: str, code: int) -> int:

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,21 @@ def test_too_little_memory_is_reported_in_one_line(folder, run, monkeypatch, err
     code, out, err = run("generate")
     assert (code, out, len(err.splitlines())) == (FAULT, "", 1)
     assert err.startswith("rnnlm: error: memory: ")
+
+
+def test_ctrl_c_that_a_library_swallows_is_reported_in_one_line(folder, run, monkeypatch):
+    """Code in another language calls Python where no exception can be raised."""
+
+    class Swallowing:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    def load(*_, **__):
+        Swallowing()
+        time.sleep(5)
+
+    monkeypatch.setattr("rnnlm_cli.language_model.LanguageModel.load", load)
+    assert run("generate") == (130, "", "rnnlm: error: interrupted\n")
 
 
 def test_ctrl_c_while_the_program_loads_ends_it_without_a_traceback(folder):
