@@ -1,10 +1,22 @@
-"""Model files to test with, sound ones and altered ones."""
+"""Networks and model files to test with, sound ones and altered ones."""
 
 import json
 
-from rnnlm_cli.config import TextConfig
+import torch
+
+from rnnlm_cli.config import ModelConfig, TextConfig
 from rnnlm_cli.model_file import Model, save_model
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.vocabulary import Vocabulary
+
+
+def tiny_network(**settings):
+    """Make a small network with weights large enough to matter."""
+    sizes = {"vocab_size": 7, "embedding_size": 4, "hidden_size": 5, "num_layers": 2,
+             "cell": "lstm"}
+    return RecurrentNetwork(
+        ModelConfig(**(sizes | settings)), generator=torch.Generator().manual_seed(3)
+    )
 
 
 def save_tiny(

@@ -5,11 +5,8 @@ import pytest
 import torch
 
 from rnnlm_cli.cli.main import main
-from rnnlm_cli.config import BOUNDARY_ID, ModelConfig
-from rnnlm_cli.nn.network import RecurrentNetwork
-from tests.builders import save_tiny
-
-V = 7
+from rnnlm_cli.config import BOUNDARY_ID
+from tests.builders import save_tiny, tiny_network
 
 
 @pytest.fixture(autouse=True)
@@ -44,14 +41,7 @@ def float64():
 def make_network():
     """A factory of small networks with weights large enough to matter."""
 
-    def make(**settings):
-        sizes = {"vocab_size": V, "embedding_size": 4, "hidden_size": 5, "num_layers": 2,
-                 "cell": "lstm"}
-        return RecurrentNetwork(
-            ModelConfig(**(sizes | settings)), generator=torch.Generator().manual_seed(3)
-        )
-
-    return make
+    return tiny_network
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from rnnlm_cli.model_file import load_model
 from tests.builders import save_tiny
 
 
-def replace_again_and_again(make_network, path, seconds, stop):
+def replace_again_and_again(make_network, path, seconds, started, stop):
     """Save a model with another number of layers, another size and a pause, until told to stop."""
     number = 0
+    started.set()
     while not stop.is_set():
         number += 1
         save_tiny(make_network, path, num_layers=1 + number % 3, hidden_size=5 + number % 7)
@@ -22,12 +23,14 @@ def replace_again_and_again(make_network, path, seconds, stop):
 def load_while_it_is_replaced(make_network, path, *, loads, seconds):
     """Load a model many times. Returns: the numbers of layers that were seen."""
     save_tiny(make_network, path)
-    context = multiprocessing.get_context("fork")
-    stop = context.Event()
+    context = multiprocessing.get_context("spawn")  # a forked copy of threads can wait for ever
+    started, stop = context.Event(), context.Event()
     process = context.Process(
-        target=replace_again_and_again, args=(make_network, path, seconds, stop), daemon=True
+        target=replace_again_and_again,
+        args=(make_network, path, seconds, started, stop), daemon=True,
     )
     process.start()
+    assert started.wait(60)
     try:
         seen = set()
         for _ in range(loads):

@@ -283,25 +283,29 @@ def test_four_processes_load_sixty_texts_at_once(tmp_path, cache):
     encode_at_once(tmp_path, cache, num_texts=60)
 
 
+def load_all(paths, cache, barrier, failures):
+    """Load the texts in order, each when all processes are ready to."""
+    for path in paths:
+        barrier.wait(timeout=60)
+        try:
+            corpus = load_corpus(Sources((str(path),)), TextConfig(), cache=Cache(cache))
+            assert len(corpus.train.tokens_N) > 16
+        except BaseException as error:
+            failures.put(repr(error))
+
+
 def encode_at_once(tmp_path, cache, num_texts, num_processes=4):
     """Let processes load the same texts in the same order, each text at the same moment."""
     paths = []
     for number in range(num_texts):
         paths.append(tmp_path / f"text{number}")
         paths[-1].write_text(TEXT + f"number {number}\n" * 50)
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # a forked copy of threads can wait for ever
     barrier, failures = context.Barrier(num_processes), context.Queue()
-
-    def work():
-        for path in paths:
-            barrier.wait(timeout=60)
-            try:
-                corpus = load_corpus(Sources((str(path),)), TextConfig(), cache=Cache(cache))
-                assert len(corpus.train.tokens_N) > 16
-            except BaseException as error:
-                failures.put(repr(error))
-
-    processes = [context.Process(target=work) for _ in range(num_processes)]
+    processes = [
+        context.Process(target=load_all, args=(paths, cache, barrier, failures))
+        for _ in range(num_processes)
+    ]
     for process in processes:
         process.start()
     for process in processes:
