@@ -155,11 +155,7 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
         raise ValueError("vocabulary")
     if description["version"] == 1:
         training["unknown_tokens"] = description["vocabulary"]["num_unknown"]
-    encoding, sentences = description["encoding"], description["sentences"]
-    require_type(sentences, bool, "sentences")
-    if encoding is not None:
-        codecs.lookup(encoding)
-        "".encode(encoding)  # fails for codecs that are not for text
+    sentences, encoding = parse_text_facts(description)
     if not all(_is_plain(value) for value in training.values()):
         raise TypeError("training")
     for name in ("valid_nats", "test_nats"):
@@ -167,6 +163,20 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
     with torch.device("meta"):
         network = RecurrentNetwork(config)
     return Model(network, vocabulary, sentences, encoding, training)
+
+
+def parse_text_facts(description: Mapping[str, Any]) -> tuple[bool, str | None]:
+    """Parse what a description says of the training text.
+
+    Returns: (sentences, encoding), as in Model.
+    Raises: one of `container.UNSOUND` if one of them has another type or is no encoding.
+    """
+    sentences, encoding = description["sentences"], description["encoding"]
+    require_type(sentences, bool, "sentences")
+    if encoding is not None:
+        codecs.lookup(encoding)
+        "".encode(encoding)  # fails for codecs that are not for text
+    return sentences, encoding
 
 
 def _is_plain(value: object) -> bool:

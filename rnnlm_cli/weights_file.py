@@ -29,12 +29,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from rnnlm_cli.config import ModelConfig
-from rnnlm_cli.errors import ConfigError, ModelFileError
+from rnnlm_cli.errors import ModelFileError
 from rnnlm_cli.files.atomic import replace_file
-from rnnlm_cli.files.container import encode_canonical
+from rnnlm_cli.files.container import UNSOUND, encode_canonical
 from rnnlm_cli.files.run_files import RunFileKind
 from rnnlm_cli.files.safetensors_header import METADATA_KEY
-from rnnlm_cli.model_file import Model, parse_model_config
+from rnnlm_cli.model_file import Model, parse_model_config, parse_text_facts
 from rnnlm_cli.module_shapes import (
     EMBEDDING,
     OUTPUT,
@@ -141,10 +141,8 @@ def _parse_description(path: Path, entry: str) -> Weights:
         vocabulary = Vocabulary.from_dict(data["vocabulary"])
         if len(vocabulary) != config.vocab_size:
             raise ValueError("vocabulary")
-        if not isinstance(data["encoding"], str | None):
-            raise ValueError("encoding")
-        return Weights(config, {}, vocabulary, bool(data["sentences"]), data["encoding"])
-    except (ConfigError, ValueError, TypeError, KeyError, RecursionError):
+        return Weights(config, {}, vocabulary, *parse_text_facts(data))
+    except UNSOUND:
         raise _unsuitable_error(path, "its description does not hold together") from None
 
 

@@ -188,6 +188,8 @@ OURS = [
     (lambda d, _: d["model"].pop("dropout"), "hold together"),
     (lambda d, _: d["vocabulary"]["tokens"].pop(), "hold together"),
     (lambda d, _: d.update(encoding=[1]), "hold together"),
+    (lambda d, _: d.update(encoding="utf-9"), "hold together"),
+    (lambda d, _: d.update(sentences="no"), "hold together"),
     (lambda _, t: t.pop("output.weight"), ": lacks output.weight;"),
     (lambda _, t: t.pop("output.bias"), ": lacks output.bias;"),
     (lambda _, t: t["output.weight"].add_(1), "differ in a model said to be tied"),

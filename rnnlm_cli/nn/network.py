@@ -232,18 +232,6 @@ class RecurrentNetwork(nn.Module):
         return torch.where(unknown[..., None], mean_E, x)
 
 
-def add_unknown_token(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a network whose training had no unknown tokens, ready to learn them.
-
-    The rows of <unk> become the mean of all others, and its bias the smallest of all others.
-    """
-    changed = {name: tensor.clone() for name, tensor in tensors.items()}
-    for name in changed.keys() & {"embedding", "output_weight"}:
-        changed[name][UNKNOWN_ID] = changed[name][UNKNOWN_ID + 1 :].mean(dim=0)
-    changed["output_bias"][UNKNOWN_ID] = changed["output_bias"][UNKNOWN_ID + 1 :].min()
-    return changed
-
-
 def find_distinct_inputs(inputs_TB: Tensor, vocab_size: int) -> tuple[Tensor, Tensor | None]:
     """Find repeated tokens, so that each distinct one is embedded and projected only once.
 

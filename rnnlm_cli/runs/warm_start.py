@@ -7,12 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from rnnlm_cli.config import Nonlinearity, TextConfig
+from rnnlm_cli.config import UNKNOWN_ID, Nonlinearity, TextConfig
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import RunFileKind, identify
 from rnnlm_cli.messages import Messages
 from rnnlm_cli.model_file import load_model
-from rnnlm_cli.nn.network import add_unknown_token
 from rnnlm_cli.runs.request import TrainingRequest, flag_of_setting
 from rnnlm_cli.text.corpus import Corpus
 from rnnlm_cli.weights_file import Weights, load_weights
@@ -93,5 +92,17 @@ def fit_weights(
         f"({num_unknown / total:.2%}) are unknown to its vocabulary"
     )
     if num_unknown and not weights.config.unknown_trained:
-        return add_unknown_token(weights.tensors)
+        return _add_unknown_token(weights.tensors)
     return weights.tensors
+
+
+def _add_unknown_token(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a network whose training had no unknown tokens, ready to learn them.
+
+    The rows of <unk> become the mean of all others, and its bias the smallest of all others.
+    """
+    changed = {name: tensor.clone() for name, tensor in tensors.items()}
+    for name in changed.keys() & {"embedding", "output_weight"}:
+        changed[name][UNKNOWN_ID] = changed[name][UNKNOWN_ID + 1 :].mean(dim=0)
+    changed["output_bias"][UNKNOWN_ID] = changed["output_bias"][UNKNOWN_ID + 1 :].min()
+    return changed
