@@ -23,7 +23,7 @@ test: check  ## check, then run the tests
 	$(BIN)/pytest
 
 test-slow: $(INSTALLED)  ## the tests that take minutes: chaos, kills, mutations
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -o faulthandler_timeout=0
 
 sums: $(INSTALLED)  ## SHA-256 of eight small models: a change that keeps results keeps them
 	$(BIN)/python tests/model_sums.py
