@@ -11,7 +11,7 @@ from rnnlm_cli.cli.options import CacheOption, options_from, with_default
 from rnnlm_cli.config import MachineConfig, ModelConfig, TextConfig, TrainConfig
 from rnnlm_cli.config.model import NONLINEARITY, cell_name
 from rnnlm_cli.config.option import select_fields
-from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.errors import ConfigError, RnnlmError
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -97,21 +97,21 @@ def train(
 
 
 def _train(run: Run, progress: StderrProgress) -> int:
-    """Train, plot the losses, and report. Returns: the exit code."""
+    """Train, report, and plot the losses. Returns: the exit code."""
     from rnnlm_cli.runs.report import describe_outcome, describe_start
 
     with run:
         for line in describe_start(run):
             progress.say(line)
         outcome = run.train()
+        for line in describe_outcome(outcome, run.corpus, run.saver.path):
+            progress.say(line)
         _plot(run, progress)
-    for line in describe_outcome(outcome, run.corpus, run.saver.path):
-        progress.say(line)
     return 0 if outcome.signum is None else 128 + outcome.signum
 
 
 def _plot(run: Run, progress: StderrProgress) -> None:
-    """Plot the losses beside the model; any failure, of matplotlib too, is a note."""
+    """Plot the losses beside the model; a plot that cannot be drawn or written is a note."""
     from rnnlm_cli.files.overwrite import require_replaceable
     from rnnlm_cli.files.run_files import PLOT, RunFileKind, companion
     from rnnlm_cli.plots.losses import draw_losses
@@ -122,8 +122,8 @@ def _plot(run: Run, progress: StderrProgress) -> None:
     try:
         require_replaceable(companion(model, PLOT), RunFileKind.PLOT, option="--out")
         draw_losses({model.name: run.history.records}, companion(model, PLOT))
-    except Exception as error:  # the model is saved, and its figures have yet to be printed
-        progress.note(f"no plot of the losses: {error or type(error).__name__}")
+    except RnnlmError as error:
+        progress.note(f"no plot of the losses: {error}")
 
 
 def _print_plan(request: TrainingRequest, progress: StderrProgress, started: float) -> int:

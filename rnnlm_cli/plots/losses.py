@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,7 +39,7 @@ MAX_SHOWN_NATS = 3.0  # height above its lowest loss that one run, diverged perh
 def draw_losses(runs: Mapping[str, Records], path: Path, *, by: By = "seconds") -> None:
     """Write the figure of `make_figure` as a PNG. Equal histories give equal bytes.
 
-    Raises: RnnlmError if matplotlib is missing; FileError if the file cannot be written.
+    Raises: RnnlmError if matplotlib is missing or fails; FileError if the file cannot be written.
     """
     png = io.BytesIO()
     with warnings.catch_warnings():
@@ -46,7 +48,8 @@ def draw_losses(runs: Mapping[str, Records], path: Path, *, by: By = "seconds") 
         # numpy before 2.4 warns when training has set the processor to flush such numbers to zero.
         warnings.filterwarnings("ignore", "The value of the smallest subnormal")
         figure = make_figure(runs, by)
-        figure.savefig(png, format="png", dpi="figure", metadata={"Software": PLOT_SOFTWARE})
+        with _translate_matplotlib_errors():
+            figure.savefig(png, format="png", dpi="figure", metadata={"Software": PLOT_SOFTWARE})
     replace_file(path, png.getvalue())
 
 
@@ -57,16 +60,11 @@ def make_figure(runs: Mapping[str, Records], by: By = "seconds") -> Figure:
         runs: the records of each run by its name, as `read_history` returns them, at least one.
             Losses that are null or not finite are left out.
         by: the quantity on the horizontal axis.
-    Raises: RnnlmError if matplotlib is missing.
+    Raises: RnnlmError if matplotlib is missing or cannot be imported.
     """
-    try:
+    with _translate_matplotlib_errors():
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
-    except ModuleNotFoundError:
-        raise RnnlmError(
-            "matplotlib: is not installed; it draws the plots. "
-            "Install it with pip install matplotlib"
-        ) from None
 
     key = "step" if by == "steps" else by
     maximum = max(record[key] for records in runs.values() for record in records)
@@ -86,6 +84,24 @@ def make_figure(runs: Mapping[str, Records], by: By = "seconds") -> Figure:
     add_legend(axes, list(runs), bests)
     mark_bests(axes, bests)
     return figure
+
+
+@contextmanager
+def _translate_matplotlib_errors() -> Iterator[None]:
+    """Turn what matplotlib raises for its installation, settings and fonts into RnnlmErrors."""
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise RnnlmError(
+            "matplotlib: is not installed; it draws the plots. "
+            "Install it with pip install matplotlib"
+        ) from None
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        reason = textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
+        raise RnnlmError(
+            f"matplotlib: cannot draw the plot ({reason}); a working installation with valid "
+            "settings is needed. Look at MPLBACKEND and at matplotlib's settings file"
+        ) from None
 
 
 def _choose_unit(by: By, maximum: float) -> tuple[float, str]:

@@ -1,5 +1,6 @@
 """`rnnlm plot`: which histories are drawn, under which names, and where the plot goes."""
 
+import os
 import subprocess
 import sys
 
@@ -66,3 +67,12 @@ def test_plot_imports_neither_torch_nor_pyplot(folder):
         "print({'torch', 'matplotlib.pyplot'} & {*sys.modules})"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
+
+
+def test_settings_that_matplotlib_refuses_are_one_line(folder):
+    command = [sys.executable, "-m", "rnnlm_cli", "plot", "a.rnnlm"]
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert ended.stderr.startswith("rnnlm: error: matplotlib: cannot draw the plot (Key backend:")
+    assert not (folder / "a.rnnlm.png").exists()
