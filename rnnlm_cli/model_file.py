@@ -166,10 +166,11 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
 
 
 def parse_text_facts(description: Mapping[str, Any]) -> tuple[bool, str | None]:
-    """Parse what a description says of the training text.
+    """Parse the fields of a description that concern the training text.
 
     Returns: (sentences, encoding), as in Model.
-    Raises: one of `container.UNSOUND` if one of them has another type or is no encoding.
+    Raises: one of `container.UNSOUND` if `sentences` is not a bool, or if `encoding` is neither
+        null nor the name of a text encoding.
     """
     sentences, encoding = description["sentences"], description["encoding"]
     require_type(sentences, bool, "sentences")

@@ -40,7 +40,6 @@ def float64():
 @pytest.fixture
 def make_network():
     """A factory of small networks with weights large enough to matter."""
-
     return tiny_network
 
 

@@ -23,7 +23,7 @@ def replace_again_and_again(make_network, path, seconds, started, stop):
 def load_while_it_is_replaced(make_network, path, *, loads, seconds):
     """Load a model many times. Returns: the numbers of layers that were seen."""
     save_tiny(make_network, path)
-    context = multiprocessing.get_context("spawn")  # a forked copy of threads can wait for ever
+    context = multiprocessing.get_context("spawn")  # forking a process with threads can hang
     started, stop = context.Event(), context.Event()
     process = context.Process(
         target=replace_again_and_again,

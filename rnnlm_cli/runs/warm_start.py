@@ -97,9 +97,10 @@ def fit_weights(
 
 
 def _add_unknown_token(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights of a network whose training had no unknown tokens, ready to learn them.
+    """Initialise <unk> in the weights of a network that was trained without unknown tokens.
 
-    The rows of <unk> become the mean of all others, and its bias the smallest of all others.
+    Returns: new weights, in which the rows of <unk> are the mean of all other rows, and its bias is
+        the smallest of all other biases.
     """
     changed = {name: tensor.clone() for name, tensor in tensors.items()}
     for name in changed.keys() & {"embedding", "output_weight"}:

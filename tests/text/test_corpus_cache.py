@@ -300,7 +300,7 @@ def encode_at_once(tmp_path, cache, num_texts, num_processes=4):
     for number in range(num_texts):
         paths.append(tmp_path / f"text{number}")
         paths[-1].write_text(TEXT + f"number {number}\n" * 50)
-    context = multiprocessing.get_context("spawn")  # a forked copy of threads can wait for ever
+    context = multiprocessing.get_context("spawn")  # forking a process with threads can hang
     barrier, failures = context.Barrier(num_processes), context.Queue()
     processes = [
         context.Process(target=load_all, args=(paths, cache, barrier, failures))
