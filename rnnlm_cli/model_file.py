@@ -181,7 +181,7 @@ def parse_text_facts(description: Mapping[str, Any]) -> tuple[bool, str | None]:
 
 
 def _is_plain(value: object) -> bool:
-    """Return whether a value is of a training summary: text, a number, a truth value or null."""
+    """Return whether a training summary may hold a value: text, a number, a bool or null."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, int):

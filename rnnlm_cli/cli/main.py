@@ -136,16 +136,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _deliver_interrupts() -> Iterator[None]:
-    """Raise a KeyboardInterrupt again that came where Python cannot raise it.
+    """Deliver a Ctrl-C that arrives while code in another language runs.
 
-    Typer reads the command line with a library in another language, which would swallow Ctrl-C and
-    print a traceback.
+    Typer reads the command line with such code. Python can then only print the traceback of the
+    KeyboardInterrupt, and the command would go on.
     """
     usual = sys.unraisablehook
 
     def deliver(error: "sys.UnraisableHookArgs") -> None:
         if issubclass(error.exc_type, KeyboardInterrupt):
-            later = Timer(0.01, interrupt_main)  # here it would be swallowed again
+            later = Timer(0.01, interrupt_main)  # one from within this hook would be lost too
             later.daemon = True
             later.start()
         else:

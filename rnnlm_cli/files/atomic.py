@@ -76,7 +76,7 @@ def require_room(path: Path) -> None:
 
 
 def remove_temporaries(path: Path) -> None:
-    """Delete the temporary files that killed processes left of a file.
+    """Delete the temporary files that killed processes left behind when they wrote a file.
 
     A temporary file that a living process writes is locked, and stays.
     """
