@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "rnnlm_cli"
 RANKS = (
     {"errors", "__init__"},
     {"config", "messages", "files"},
-    {"text", "nn", "machine"},
+    {"text", "nn", "machine", "threads"},
     {"windows", "model_file", "module_shapes"},
     {"score", "weights_file"},
     {"generate"},

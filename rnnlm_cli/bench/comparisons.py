@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rnnlm_cli.bench.layer_runs import LayerRun, TorchLayerRun, make_torch_module
 from rnnlm_cli.bench.products import WindowProducts, make_step_products
 from rnnlm_cli.bench.timing import Run, Timing, compare
 from rnnlm_cli.config import CellName, ModelConfig, TrainConfig
 from rnnlm_cli.nn.cells import CELLS
-from rnnlm_cli.nn.layer import RecurrentLayer
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.nn.softmax import ClassSampler
@@ -100,29 +100,19 @@ class Bench:
         self, cell: CellName, batch_size: int, length: int, size: int
     ) -> Iterator[Comparison]:
         """Compare one layer with torch.nn's and with the bare products."""
-        x = torch.randn(length, batch_size, size, device=self._device, requires_grad=True)
-        dy = torch.randn(length, batch_size, size, device=self._device)
-        oracle = _make_torch_module(cell, size, size, 1).to(self._device)
-        layer = RecurrentLayer(cell, size, size).to(self._device)
-        state = layer.initial_state(batch_size)
+        x_TBH, dy_TBH = torch.randn(2, length, batch_size, size, device=self._device)
+        theirs, ours = (make(cell, x_TBH, dy_TBH) for make in (TorchLayerRun, LayerRun))
         products = WindowProducts(cell, batch_size, length, size, self._device)
-        trained = [x, *oracle.parameters(), *layer.parameters()]
-
-        def run_backward(y: Tensor) -> None:
-            for tensor in trained:
-                tensor.grad = None
-            y.backward(dy)
-
         shape, tokens = f"B={batch_size} T={length} H={size}", batch_size * length
         for what, runs in (
             ("forward", {
-                "torch.nn": lambda: oracle(x),
-                "ours": lambda: layer(x, state),
+                "torch.nn": theirs.run_forward,
+                "ours": ours.run_forward,
                 "products": products.run_forward,
             }),
             ("forward+backward", {
-                "torch.nn": lambda: run_backward(oracle(x)[0]),
-                "ours": lambda: run_backward(layer(x, state)[0]),
+                "torch.nn": theirs.run_forward_and_backward,
+                "ours": ours.run_forward_and_backward,
                 "products": products.run_forward_and_backward,
             }),
         ):
@@ -132,7 +122,7 @@ class Bench:
     def _compare_generation(self, config: ModelConfig, num_rows: int) -> Comparison:
         """Compare the stepper with torch.nn and with the bare products."""
         network = RecurrentNetwork(config).to(self._device)
-        module = _make_torch_module(
+        module = make_torch_module(
             config.cell, config.embedding_size, config.hidden_size, config.num_layers
         ).to(self._device)
         stepper = Stepper(network, network.initial_state(num_rows))
@@ -189,16 +179,6 @@ def _make_comparison(
     theirs, ours, bare = (timings[name].median for name in ("torch.nn", "ours", "products"))
     ratios = {"torch.nn / ours": theirs / ours, "products / ours": bare / ours}
     return Comparison(what, shape, timings, tokens, ratios)
-
-
-def _make_torch_module(cell: CellName, input_size: int, size: int, layers: int) -> torch.nn.Module:
-    """Return torch.nn's module for the same cell."""
-    if cell == "lstm":
-        return torch.nn.LSTM(input_size, size, layers)
-    if cell == "gru":
-        return torch.nn.GRU(input_size, size, layers)
-    nonlinearity = cell.removeprefix("elman_")
-    return torch.nn.RNN(input_size, size, layers, nonlinearity=nonlinearity)
 
 
 class _TrainingRun:

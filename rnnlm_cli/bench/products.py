@@ -11,12 +11,15 @@ from torch import Tensor
 
 from rnnlm_cli.bench.timing import Run, measure_seconds
 from rnnlm_cli.config import CellName
+from rnnlm_cli.nn import kernels
 from rnnlm_cli.nn.cells import CELLS
 from rnnlm_cli.nn.network import RecurrentNetwork
 
+TRIALS = 7  # timings of each candidate
+
 
 class WindowProducts:
-    """The matrix products of a layer over a window, in the faster order of operands.
+    """The matrix products of a layer over a window, each as the fastest library computes it.
 
     Forward: one product for the inputs of all steps, and T recurrent products. Backward: T
     recurrent products, and one each for the gradients of both matrices and of the inputs.
@@ -27,18 +30,18 @@ class WindowProducts:
     ) -> None:
         gates = CELLS[cell].num_gates * size
         self._length = length
-        self._x_MH = torch.randn(length * batch_size, size, device=device)
-        self._gates_MG = torch.randn(length * batch_size, gates, device=device)
+        x_MH = torch.randn(length * batch_size, size, device=device)
+        gates_MG = torch.randn(length * batch_size, gates, device=device)
         weight_GH = torch.randn(gates, size, device=device)
-        self._weight_GH = weight_GH
-        h_BH = torch.randn(batch_size, size, device=device)
-        grad_BG = torch.randn(batch_size, gates, device=device)
-        self._recurrent = choose_faster_product(h_BH, weight_GH.t())
-        self._recurrent_back = choose_faster_product(grad_BG, weight_GH)
+        self._recurrent = choose_fastest_product(x_MH[:batch_size], weight_GH)
+        self._recurrent_back = choose_fastest_product(gates_MG[:batch_size], weight_GH.t())
+        self._inputs = choose_fastest_product(x_MH, weight_GH)
+        self._inputs_back = choose_fastest_product(gates_MG, weight_GH.t())
+        self._weights_back = choose_fastest_product(gates_MG.t(), x_MH.t())
 
     def run_forward(self) -> None:
         """Compute the products of the forward pass."""
-        torch.mm(self._x_MH, self._weight_GH.t(), out=self._gates_MG)
+        self._inputs()
         for _ in range(self._length):
             self._recurrent()
 
@@ -47,23 +50,32 @@ class WindowProducts:
         self.run_forward()
         for _ in range(self._length):
             self._recurrent_back()
-        self._gates_MG @ self._weight_GH
+        self._inputs_back()
         for _ in range(2):
-            self._gates_MG.t() @ self._x_MH
+            self._weights_back()
 
 
-def choose_faster_product(x_BK: Tensor, weight_KN: Tensor) -> Run:
-    """Return x W or W^T x^T, whichever is faster with operands laid out for it."""
-    weight, weight_t = weight_KN.contiguous(), weight_KN.t().contiguous()
-    x_t = x_BK.t().contiguous()
-    out, out_t = x_BK @ weight, weight_t @ x_t
-    orders: tuple[Run, ...] = (
-        lambda: torch.mm(x_BK, weight, out=out), lambda: torch.mm(weight_t, x_t, out=out_t),
-    )
-    medians = [
-        statistics.median(measure_seconds(order, x_BK.device) for _ in range(7)) for order in orders
+def choose_fastest_product(x_MK: Tensor, weight_NK: Tensor) -> Run:
+    """Return the fastest way to compute x W^T: the library, the layout, the order of operands."""
+    weight_NK, weight_KN = weight_NK.contiguous(), weight_NK.t().contiguous()
+    x_KM = x_MK.t().contiguous()
+    out_MN, out_NM = x_MK @ weight_KN, weight_NK @ x_KM
+    candidates: list[Run] = [
+        lambda: torch.mm(x_MK, weight_KN, out=out_MN),
+        lambda: torch.mm(weight_NK, x_KM, out=out_NM),
     ]
-    return orders[medians.index(min(medians))]
+    on_cpu = x_MK.device.type == "cpu" and x_MK.dtype == torch.float32
+    if on_cpu and kernels.has_packed_mkl():
+        by_mkl = kernels.pack_mkl(weight_NK, len(x_MK))
+        candidates.append(lambda: kernels.multiply_mkl(x_MK, by_mkl, weight_NK, len(x_MK)))
+    if on_cpu and kernels.has_onednn():
+        by_onednn = kernels.pack_onednn(weight_NK, len(x_MK))
+        candidates.append(lambda: kernels.multiply_onednn(x_MK, by_onednn))
+    medians = [
+        statistics.median(measure_seconds(each, x_MK.device) for _ in range(TRIALS))
+        for each in candidates
+    ]
+    return candidates[medians.index(min(medians))]
 
 
 def make_step_products(network: RecurrentNetwork, num_rows: int) -> Run:
@@ -79,7 +91,7 @@ def make_step_products(network: RecurrentNetwork, num_rows: int) -> Run:
         if num_rows == 1:
             runs.append(_make_vector_product(weight_NK, x[0]))
         else:
-            runs.append(choose_faster_product(x, weight_NK.t()))
+            runs.append(choose_fastest_product(x, weight_NK))
     return lambda: [run() for run in runs]
 
 

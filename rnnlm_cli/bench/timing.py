@@ -9,6 +9,9 @@ from typing import Any, cast
 import torch
 
 MIN_TURNS, MAX_TURNS = 3, 25
+# After a parallel operation, the threads of OpenMP wait for the next one in a busy loop, and take
+# a core from a candidate that has threads of its own. They fall asleep in this time.
+PAUSE_SECONDS = 0.01
 
 Run = Callable[[], Any]
 
@@ -34,6 +37,7 @@ def compare(runs: Mapping[str, Run], device: torch.device, *, seconds: float) ->
     started = time.perf_counter()
     for turn in range(MAX_TURNS + 1):
         for name, run in runs.items():
+            time.sleep(PAUSE_SECONDS)
             duration = measure_seconds(run, device)
             if turn:
                 durations[name].append(duration)

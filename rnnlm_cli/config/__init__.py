@@ -1,6 +1,6 @@
 """Every option of the commands once: field, default, check, flag, help and panel. No torch."""
 
-from rnnlm_cli.config.machine import MachineConfig
+from rnnlm_cli.config.machine import MachineConfig, Precision
 from rnnlm_cli.config.model import CellKind, CellName, ModelConfig, Nonlinearity
 from rnnlm_cli.config.option import MAX_SEED, MAX_SIZE
 from rnnlm_cli.config.sample import SampleConfig
@@ -10,6 +10,6 @@ from rnnlm_cli.config.train import OptimizerName, SoftmaxName, TrainConfig
 
 __all__ = [
     "BOUNDARY_ID", "MAX_SEED", "MAX_SIZE", "UNKNOWN_ID", "CellKind", "CellName", "Level",
-    "MachineConfig", "ModelConfig", "Nonlinearity", "OptimizerName", "SampleConfig",
-    "ScoreConfig", "SoftmaxName", "TextConfig", "TextMode", "TrainConfig",
+    "MachineConfig", "ModelConfig", "Nonlinearity", "OptimizerName", "Precision",
+    "SampleConfig", "ScoreConfig", "SoftmaxName", "TextConfig", "TextMode", "TrainConfig",
 ]

@@ -1,10 +1,13 @@
 """The machine: processor threads and device."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rnnlm_cli.config.option import Config, option, whole_number
 
 MAX_THREADS = 4096
+
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)

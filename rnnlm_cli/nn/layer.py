@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rnnlm_cli.config import CellName
 from rnnlm_cli.nn.cells import CELLS, State, initialise
+from rnnlm_cli.nn.matmul import FLOAT32
 from rnnlm_cli.nn.unroll import project, run_window
 
 
@@ -22,7 +23,8 @@ class RecurrentLayer(nn.Module):
         generator: draws the initial weights; None uses PyTorch's global generator.
 
     Parameters, with torch.nn's names, shapes and gate order: weight_ih (G, E), weight_hh (G, H),
-    bias_ih (G,), bias_hh (G,).
+    bias_ih (G,), bias_hh (G,). The attribute `products` computes the matrix products; another
+    one changes their precision.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class RecurrentLayer(nn.Module):
     ) -> None:
         super().__init__()
         self.cell, self.input_size, self.hidden_size = cell, input_size, hidden_size
+        self.products = FLOAT32
         gates_size = CELLS[cell].num_gates * hidden_size
         self.weight_ih = nn.Parameter(torch.empty(gates_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(gates_size, hidden_size))
@@ -93,7 +96,7 @@ class RecurrentLayer(nn.Module):
                 f"x is {tuple(x.shape)}; 2 or more dimensions are needed, the last of "
                 f"{self.input_size}"
             )
-        return project(self.cell, x, self.weight_ih, self.bias_ih, self.bias_hh)
+        return project(self.cell, x, self.weight_ih, self.bias_ih, self.bias_hh, self.products)
 
     def recur(
         self, gates_TBG: Tensor, state: State, resets_TB: Tensor | None = None
@@ -127,7 +130,7 @@ class RecurrentLayer(nn.Module):
     ) -> tuple[Tensor, State]:
         """Run the recurrence after the shapes have been checked."""
         return run_window(
-            self.cell, gates_TBG, self.weight_hh, self.bias_hh, resets_TB, state
+            self.cell, gates_TBG, self.weight_hh, self.bias_hh, resets_TB, state, self.products
         )
 
     def _check(

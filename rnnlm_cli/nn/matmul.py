@@ -1,56 +1,191 @@
-"""Products of many small batches by the same matrix.
+"""Matrix products, and the rule that chooses the library that computes them.
 
-Legend: B batch, K inputs, N outputs.
+The choice depends on the processor, the shapes and the types, never on a timing: a timing near
+its threshold would choose differently from run to run, and a run could not be repeated bit for
+bit. For float32 on a CPU:
+
+- oneDNN on AMD processors, for large products. It is up to twice as fast as MKL there.
+- MKL with a packed matrix elsewhere, for many products by one large matrix.
+- torch.mm for the others; in PyTorch's builds for x86 it calls MKL.
+
+Products in bfloat16 are those of oneDNN. Other types and devices use torch.mm.
+
+Legend: M rows, B batch, K inputs, N outputs.
 """
+
+from dataclasses import dataclass
+from enum import StrEnum
 
 import torch
 from torch import Tensor
 
-from rnnlm_cli.nn.kernels import multiply_packed, pack_weight
+from rnnlm_cli.config import Precision
+from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.nn import kernels
 
-MIN_PACKED_SIZE = 1 << 20  # elements of the matrix; packing a smaller one gains nothing
+MIN_PACKED_SIZE = 1 << 20  # elements of the matrix; packing a smaller one for MKL gains nothing
 MIN_PACKED_USES = 16  # packing costs about as much as two products
+MIN_ONEDNN_WORK = 1 << 23  # multiply-adds; a call of oneDNN costs 15 us more than one of MKL
+
+
+class Library(StrEnum):
+    """The libraries that compute products."""
+
+    TORCH = "torch.mm"
+    MKL_PACKED = "MKL, packed"
+    ONEDNN = "oneDNN"
+
+
+def choose_library(weight_NK: Tensor, num_rows: int, num_uses: int = 1) -> Library:
+    """Return the library for x W^T.
+
+    Args:
+        num_rows: the number of rows of x.
+        num_uses: the approximate number of products by the same W.
+    """
+    if weight_NK.device.type != "cpu" or num_rows < 2:
+        return Library.TORCH
+    if weight_NK.dtype == torch.bfloat16 and kernels.has_onednn():
+        return Library.ONEDNN
+    if weight_NK.dtype != torch.float32:
+        return Library.TORCH
+    if kernels.is_amd() and kernels.has_onednn():
+        is_large = num_rows * weight_NK.numel() >= MIN_ONEDNN_WORK
+        return Library.ONEDNN if is_large else Library.TORCH
+    if (
+        kernels.has_packed_mkl() and weight_NK.numel() >= MIN_PACKED_SIZE
+        and num_uses >= MIN_PACKED_USES
+    ):
+        return Library.MKL_PACKED
+    return Library.TORCH
+
+
+def describe_libraries() -> str:
+    """Say in a few words which library multiplies float32 matrices on this processor."""
+    if kernels.is_amd() and kernels.has_onednn():
+        return "oneDNN for large products, torch.mm for small ones"
+    if kernels.has_packed_mkl():
+        return "torch.mm, and MKL's packed products for large recurrent matrices"
+    return "torch.mm"
+
+
+def require_bfloat16(device: torch.device) -> None:
+    """Raise ConfigError if products in bfloat16 would be slower than in float32 on a device."""
+    if device.type == "cuda":
+        if torch.cuda.get_device_capability(device) < (8, 0):
+            raise ConfigError(
+                f"--precision: bfloat16 given; {torch.cuda.get_device_name(device)} has no "
+                "bfloat16 units, and would be slower with it. Leave --precision out"
+            )
+    elif not (kernels.has_onednn() and kernels.multiplies_bfloat16()):
+        raise ConfigError(
+            "--precision: bfloat16 given; this processor has no instructions for it (avx512_bf16 "
+            "or AMX), and would be slower with it. Leave --precision out"
+        )
+
+
+@dataclass(frozen=True)
+class Products:
+    """The products of a network, in one precision.
+
+    With bfloat16, both operands are rounded to bfloat16, the sums are float32, and each product
+    is rounded to bfloat16 when it is complete. Operands and results keep their type. Only
+    float32 is affected: a network in float64 stays exact. No method is differentiable.
+    """
+
+    precision: Precision = "float32"
+
+    def round(self, tensor: Tensor) -> Tensor:
+        """Return a float32 tensor in the precision of the products, and others as they are.
+
+        The methods below do this with their operands; a matrix that several products share can be
+        rounded before.
+        """
+        if self.precision == "bfloat16" and tensor.dtype == torch.float32:
+            return tensor.bfloat16()
+        return tensor
+
+    def linear(self, x_MK: Tensor, weight_NK: Tensor, bias_N: Tensor | None = None) -> Tensor:
+        """Return x W^T + b."""
+        dtype, x_MK, weight_NK = x_MK.dtype, self.round(x_MK), self.round(weight_NK)
+        outer_bias_N = bias_N if x_MK.dtype != dtype else None  # added after the rounding
+        bias_N = None if outer_bias_N is not None else bias_N
+        if choose_library(weight_NK, len(x_MK)) is Library.ONEDNN:
+            product_MN = kernels.multiply_onednn(x_MK, weight_NK, bias_N)
+        elif bias_N is not None:
+            product_MN = torch.addmm(bias_N, x_MK, weight_NK.t())
+        else:
+            product_MN = torch.mm(x_MK, weight_NK.t())
+        product_MN = product_MN.to(dtype)
+        return product_MN if outer_bias_N is None else product_MN.add_(outer_bias_N)
+
+    def multiply(self, grad_MN: Tensor, weight_NK: Tensor) -> Tensor:
+        """Return grad W: the gradient of x, where grad is that of x W^T."""
+        return self.linear(grad_MN, weight_NK.t())
+
+    def sum_outer(self, grad_MN: Tensor, x_MK: Tensor) -> Tensor:
+        """Return grad^T x, (N, K): the gradient of W, where grad is that of x W^T."""
+        return self.add_outer(x_MK.new_zeros(grad_MN.shape[1], x_MK.shape[1]), grad_MN, x_MK)
+
+    def add_outer(self, sum_NK: Tensor, grad_MN: Tensor, x_MK: Tensor) -> Tensor:
+        """Add grad^T x to a sum in place. MKL is as fast as oneDNN here, on AMD too."""
+        grad_MN, x_MK = self.round(grad_MN), self.round(x_MK)
+        if x_MK.dtype == sum_NK.dtype:
+            return sum_NK.addmm_(grad_MN.t(), x_MK)
+        return sum_NK.add_(torch.mm(grad_MN.t(), x_MK))
+
+    def repeat(self, weight_NK: Tensor, *, batch_size: int, num_uses: int) -> "RepeatedMatmul":
+        """Prepare many products by the same matrix; see `RepeatedMatmul`."""
+        return RepeatedMatmul(self.round(weight_NK), batch_size=batch_size, num_uses=num_uses)
 
 
 class RepeatedMatmul:
     """x_BK -> x_BK W^T for one W_NK and many x. W is copied into a fast layout once.
 
-    A product by the view `W.t()` is up to four times slower than by a contiguous copy of it. For a
-    large W, the library also spends a third of each product on packing W. So a large W is packed
-    once, if PyTorch has MKL's packed products (`kernels.py`).
+    A product by the view `W.t()` is up to four times slower than by a contiguous copy of it, and
+    MKL spends a third of a product by a large W on packing it.
 
     Args:
-        weight_NK: the matrix.
+        weight_NK: the matrix, in the precision of the products.
         batch_size: B of all products.
         num_uses: the approximate number of products.
+
+    Attributes: library, which computes the products, and, if it is Library.TORCH, weight_KN, the
+    contiguous transposed matrix.
     """
 
     def __init__(self, weight_NK: Tensor, *, batch_size: int, num_uses: int) -> None:
-        self._packed: Tensor | None = None
-        if _can_pack(weight_NK) and batch_size > 1 and num_uses >= MIN_PACKED_USES:
-            self._weight_NK, self._batch_size = weight_NK.contiguous(), batch_size
-            self._packed = pack_weight(self._weight_NK, batch_size)
-        if self._packed is None:
-            self._weight_KN = weight_NK.t().contiguous()
+        self._batch_size, self._dtype = batch_size, weight_NK.dtype
+        self.library = choose_library(weight_NK, batch_size, num_uses)
+        if self.library is Library.ONEDNN:
+            self._packed = kernels.pack_onednn(weight_NK, batch_size)
+        elif self.library is Library.MKL_PACKED:
+            self._weight_NK = weight_NK.contiguous()
+            self._packed = kernels.pack_mkl(self._weight_NK, batch_size)
+        else:
+            self.weight_KN = weight_NK.t().contiguous()
 
     def __call__(self, x_BK: Tensor, out: Tensor | None = None) -> Tensor:
-        """Return x W^T, in a new tensor or in `out`."""
-        if self._packed is None:
-            return torch.mm(x_BK, self._weight_KN, out=out)
-        product_BN = multiply_packed(x_BK, self._packed, self._weight_NK, self._batch_size)
-        return product_BN if out is None else out.copy_(product_BN)
+        """Return x W^T in the type of x: in a new tensor, or in `out`."""
+        if self.library is Library.TORCH and x_BK.dtype == self._dtype:
+            return torch.mm(x_BK, self.weight_KN, out=out)
+        product_BN = self._multiply(x_BK)
+        return product_BN.to(x_BK.dtype) if out is None else out.copy_(product_BN)
 
     def add_to(self, sum_BN: Tensor, x_BK: Tensor) -> Tensor:
         """Add x W^T to sum_BN in place."""
-        if self._packed is None:
-            return sum_BN.addmm_(x_BK, self._weight_KN)
-        return sum_BN.add_(self(x_BK))
+        if self.library is Library.TORCH and x_BK.dtype == self._dtype:
+            return sum_BN.addmm_(x_BK, self.weight_KN)
+        return sum_BN.add_(self._multiply(x_BK))
+
+    def _multiply(self, x_BK: Tensor) -> Tensor:
+        """Return x W^T in the precision of the products."""
+        x_BK = x_BK.to(self._dtype)
+        if self.library is Library.ONEDNN:
+            return kernels.multiply_onednn(x_BK, self._packed)
+        if self.library is Library.MKL_PACKED:
+            return kernels.multiply_mkl(x_BK, self._packed, self._weight_NK, self._batch_size)
+        return torch.mm(x_BK, self.weight_KN)
 
 
-def _can_pack(weight_NK: Tensor) -> bool:
-    """Decide whether MKL can pack the matrix and gains time by it."""
-    return (
-        weight_NK.numel() >= MIN_PACKED_SIZE
-        and weight_NK.dtype == torch.float32
-        and weight_NK.device.type == "cpu"
-    )
+FLOAT32 = Products()  # in the type of the operands

@@ -12,8 +12,9 @@ from torch.nn.functional import embedding
 
 from rnnlm_cli.config import UNKNOWN_ID, ModelConfig
 from rnnlm_cli.nn.cells import State
-from rnnlm_cli.nn.dropout import apply_dropout, apply_token_dropout
+from rnnlm_cli.nn.dropout import DropoutSource, apply_dropout, apply_token_dropout
 from rnnlm_cli.nn.layer import RecurrentLayer
+from rnnlm_cli.nn.matmul import FLOAT32, Products
 from rnnlm_cli.nn.softmax import (
     ClassSample,
     compute_full_loss,
@@ -50,6 +51,7 @@ class RecurrentNetwork(nn.Module):
     def __init__(self, config: ModelConfig, *, generator: torch.Generator | None = None) -> None:
         super().__init__()
         self.config = config
+        self._products = FLOAT32
         vocab_size, hidden_size = config.vocab_size, config.hidden_size
         self.embedding = nn.Parameter(torch.empty(vocab_size, config.embedding_size))
         input_sizes = [config.embedding_size] + [hidden_size] * (config.num_layers - 1)
@@ -84,7 +86,19 @@ class RecurrentNetwork(nn.Module):
         with torch.device("meta"):  # allocates no memory
             network = RecurrentNetwork(self.config)
         network.load_state_dict(weights, assign=True)
+        network.products = self.products
         return network
+
+    @property
+    def products(self) -> Products:
+        """The matrix products of all layers; setting it changes their precision."""
+        return self._products
+
+    @products.setter
+    def products(self, products: Products) -> None:
+        self._products = products
+        for layer in self.recurrent_layers:
+            layer.products = products
 
     @property
     def num_parameters(self) -> int:
@@ -116,7 +130,7 @@ class RecurrentNetwork(nn.Module):
         state: States,
         resets_TB: Tensor | None = None,
         *,
-        dropout_generator: torch.Generator | None = None,
+        dropout: DropoutSource | None = None,
     ) -> tuple[Tensor, States]:
         """Read T tokens of each row and predict the token after each of them.
 
@@ -124,12 +138,12 @@ class RecurrentNetwork(nn.Module):
             inputs_TB: token ids.
             state: the result of `initial_state`, or the state that the last call returned.
             resets_TB: where true, the state becomes zero before that input is read.
-            dropout_generator: draws the dropout masks; None, as in evaluation, means no dropout.
+            dropout: draws the dropout masks; None, as in evaluation, means no dropout.
 
         Returns: (logits_TBV, state). If the training text had no unknown tokens, the logit of
             <unk> is minus infinity, and its embedding is the mean of all others.
         """
-        y_TBH, after = self._run(inputs_TB, state, resets_TB, dropout_generator)
+        y_TBH, after = self._run(inputs_TB, state, resets_TB, dropout)
         return self._compute_logits(y_TBH), after
 
     def predict_next(
@@ -146,7 +160,7 @@ class RecurrentNetwork(nn.Module):
         state: States,
         resets_TB: Tensor | None = None,
         *,
-        dropout_generator: torch.Generator | None = None,
+        dropout: DropoutSource | None = None,
         sample: ClassSample | None = None,
     ) -> tuple[Tensor, States]:
         """Read a window and compute the loss of its predictions.
@@ -159,15 +173,19 @@ class RecurrentNetwork(nn.Module):
         Returns: (mean -ln p of the targets in nats, state); the loss is differentiable.
         """
         y_TBH, after = self._run(
-            inputs_TB, state, resets_TB, dropout_generator, sparse=sample is not None
+            inputs_TB, state, resets_TB, dropout, sparse=sample is not None
         )
         y_MH, targets_M = y_TBH.flatten(0, 1), targets_TB.flatten()
         weight, bias = self.output_table, self.output_bias
         if sample is not None:
-            return compute_sampled_loss(y_MH, weight, bias, targets_M, sample), after
-        loss = compute_full_loss(
-            y_MH, weight, bias, targets_M, unknown_trained=self.config.unknown_trained
-        )
+            loss = compute_sampled_loss(
+                y_MH, weight, bias, targets_M, sample, products=self.products
+            )
+        else:
+            loss = compute_full_loss(
+                y_MH, weight, bias, targets_M, products=self.products,
+                unknown_trained=self.config.unknown_trained,
+            )
         return loss, after
 
     def compute_surprisal(
@@ -177,7 +195,7 @@ class RecurrentNetwork(nn.Module):
         y_TBH, after = self._run(inputs_TB, state, resets_TB, None)
         nats_M = compute_surprisal(
             y_TBH.flatten(0, 1), self.output_table, self.output_bias, targets_TB.flatten(),
-            unknown_trained=self.config.unknown_trained,
+            unknown_trained=self.config.unknown_trained, products=self.products,
         )
         return nats_M.view_as(targets_TB), after
 
@@ -192,13 +210,13 @@ class RecurrentNetwork(nn.Module):
 
     def _run(
         self, inputs_TB: Tensor, state: States, resets_TB: Tensor | None,
-        dropout_generator: torch.Generator | None, *, sparse: bool = False,
+        dropout: DropoutSource | None, *, sparse: bool = False,
     ) -> tuple[Tensor, States]:
         """Return the outputs of the last layer, after dropout, and the state after the window."""
-        dropout = self.config.dropout
+        probability = self.config.dropout
         ids, index_TB = find_distinct_inputs(inputs_TB, self.config.vocab_size)
         x = self._embed(ids, sparse=sparse)
-        x = apply_token_dropout(x, ids, dropout, dropout_generator)
+        x = apply_token_dropout(x, ids, probability, dropout)
         after = []
         for index, (layer, layer_state) in enumerate(
             zip(self.recurrent_layers, state, strict=True)
@@ -209,7 +227,7 @@ class RecurrentNetwork(nn.Module):
                 y_TBH, layer_state = layer.recur(gates_TBG, layer_state, resets_TB)
             else:
                 y_TBH, layer_state = layer(x, layer_state, resets_TB)
-            x = apply_dropout(y_TBH, dropout, dropout_generator)
+            x = apply_dropout(y_TBH, probability, dropout, index)
             after.append(layer_state)
         return x, tuple(after)
 

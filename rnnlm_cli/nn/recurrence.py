@@ -26,7 +26,7 @@ from rnnlm_cli.nn.kernels import (
     apply_sigmoid_derivative,
     apply_tanh_derivative,
 )
-from rnnlm_cli.nn.matmul import RepeatedMatmul
+from rnnlm_cli.nn.matmul import Products, RepeatedMatmul
 from rnnlm_cli.nn.resets import Resets
 
 
@@ -34,31 +34,25 @@ class WindowGradients(NamedTuple):
     """The gradients that the backward pass of a cell returns, and the hidden states.
 
     grad_h_TBG: the gradient of W_hh h + b_hh.
-    grad_n_TBH: the gradient of the last block of the gates, if it is not that of grad_h_TBG: of
-        the GRU's W_in x + b_in, since W_hn h + b_hn is first multiplied by r.
+    grad_x_TBG: the gradient of W_ih x + b_ih. It is the same tensor, except for the GRU, which
+        multiplies W_hn h + b_hn by r first.
     first_BH, y_TBH: the h before the first step, and the h after each step.
     grad_state: the gradients of the state before the first step.
     """
 
     grad_h_TBG: Tensor
-    grad_n_TBH: Tensor | None
+    grad_x_TBG: Tensor
     first_BH: Tensor
     y_TBH: Tensor
     grad_state: State
-
-    def join_gates_gradient(self) -> Tensor:
-        """Return the gradient of W_ih x + b_ih, (T, B, G)."""
-        if self.grad_n_TBH is None:
-            return self.grad_h_TBG
-        summed_TBG = self.grad_h_TBG[..., : -self.grad_n_TBH.shape[2]]
-        return torch.cat([summed_TBG, self.grad_n_TBH], dim=2)
 
 
 class Recurrence(Protocol):
     """A cell over a window."""
 
     def forward(
-        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
+        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State,
+        products: Products,
     ) -> tuple[Tensor, State, State]:
         """Run all steps.
 
@@ -69,7 +63,8 @@ class Recurrence(Protocol):
         """
 
     def backward(
-        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
+        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State,
+        products: Products,
     ) -> WindowGradients:
         """Go back through all steps. The saved tensors are not changed."""
 
@@ -84,9 +79,9 @@ def _iterate_steps_backwards(*tensors_T: Tensor) -> Iterator[tuple[Any, ...]]:
     return iter([*_iterate_steps(*tensors_T)][::-1])
 
 
-def _make_matmul(weight_NK: Tensor, like_TBG: Tensor) -> RepeatedMatmul:
+def _prepare(products: Products, weight_NK: Tensor, like_TBG: Tensor) -> RepeatedMatmul:
     """Prepare the product that every step of a window makes."""
-    return RepeatedMatmul(weight_NK, batch_size=like_TBG.shape[1], num_uses=len(like_TBG))
+    return products.repeat(weight_NK, batch_size=like_TBG.shape[1], num_uses=len(like_TBG))
 
 
 class _Elman:
@@ -96,28 +91,30 @@ class _Elman:
         self._relu = relu
 
     def forward(
-        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
+        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State,
+        products: Products,
     ) -> tuple[Tensor, State, State]:
         (h,) = state
-        y_TBH, recurrent = gates_TBG, _make_matmul(weight_GH, gates_TBG)
+        y_TBH, recurrent = gates_TBG, _prepare(products, weight_GH, gates_TBG)
         for t, y_BH in _iterate_steps(y_TBH):
             recurrent.add_to(y_BH, resets.clear(t, h))
             h = y_BH.relu_() if self._relu else y_BH.tanh_()
         return y_TBH, (h.clone(),), (y_TBH, state[0])
 
     def backward(
-        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
+        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State,
+        products: Products,
     ) -> WindowGradients:
         (y_TBH, first_BH), (dh,) = saved, dstate
         grad_TBH = torch.empty_like(y_TBH)
-        recurrent = _make_matmul(weight_GH.t(), y_TBH)
+        recurrent = _prepare(products, weight_GH.t(), y_TBH)
         for t, grad_BH, y_BH, dy_BH in _iterate_steps_backwards(grad_TBH, y_TBH, dy_TBH):
             if self._relu:
                 apply_relu_derivative(dh + dy_BH, y_BH, out=grad_BH)
             else:
                 apply_tanh_derivative(dh + dy_BH, y_BH, out=grad_BH)
             dh = resets.clear(t, recurrent(grad_BH))
-        return WindowGradients(grad_TBH, None, first_BH, y_TBH, (dh,))
+        return WindowGradients(grad_TBH, grad_TBH, first_BH, y_TBH, (dh,))
 
 
 class _GRU:
@@ -127,13 +124,14 @@ class _GRU:
     """
 
     def forward(
-        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
+        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State,
+        products: Products,
     ) -> tuple[Tensor, State, State]:
         (h,), size = state, weight_GH.shape[1]
         rz, last = slice(2 * size), slice(2 * size, None)
         bias_n_H = bias_G[last]
         y_TBH, n_TBH = (gates_TBG.new_empty(*gates_TBG.shape[:2], size) for _ in range(2))
-        recurrent = _make_matmul(weight_GH, gates_TBG)
+        recurrent = _prepare(products, weight_GH, gates_TBG)
         # Each step replaces its third gate, W_in x + b_in, by W_hn h + b_hn, for `backward`.
         for t, rz_B2H, r_BH, z_BH, candidate_BH, n_BH, y_BH in _iterate_steps(
             gates_TBG[..., rz], *gates_TBG.chunk(3, dim=2), n_TBH, y_TBH
@@ -148,7 +146,8 @@ class _GRU:
         return y_TBH, (h.clone(),), (gates_TBG, n_TBH, y_TBH, state[0])
 
     def backward(
-        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
+        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State,
+        products: Products,
     ) -> WindowGradients:
         (gates_TBG, n_TBH, y_TBH, first_BH), (dh,) = saved, dstate
         r, z, candidate = gates_TBG.chunk(3, dim=2)
@@ -164,7 +163,7 @@ class _GRU:
             to_z[resets.positions] = -n_TBH[resets.positions]
         apply_sigmoid_derivative(to_z, z, out=to_z)
         torch.mul(n_factor_TBH, r, out=to_n)
-        recurrent = _make_matmul(weight_GH.t(), gates_TBG)
+        recurrent = _prepare(products, weight_GH.t(), gates_TBG)
         by_gate_TB3H = grad_h_TBG.unflatten(2, (3, -1))
         for t, grad_BG, grad_B3H, n_BH, z_BH, dy_BH in _iterate_steps_backwards(
             grad_h_TBG, by_gate_TB3H, n_factor_TBH, z, dy_TBH
@@ -173,7 +172,8 @@ class _GRU:
             grad_B3H.mul_(dh[:, None])
             n_BH.mul_(dh)
             dh = resets.clear(t, recurrent.add_to(dh.mul_(z_BH), grad_BG))
-        return WindowGradients(grad_h_TBG, n_factor_TBH, first_BH, y_TBH, (dh,))
+        grad_x_TBG = torch.cat([grad_h_TBG[..., : 2 * dh.shape[1]], n_factor_TBH], dim=2)
+        return WindowGradients(grad_h_TBG, grad_x_TBG, first_BH, y_TBH, (dh,))
 
 
 class _LSTM:
@@ -185,7 +185,8 @@ class _LSTM:
     """
 
     def forward(
-        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State
+        self, gates_TBG: Tensor, weight_GH: Tensor, bias_G: Tensor, resets: Resets, state: State,
+        products: Products,
     ) -> tuple[Tensor, State, State]:
         (h, c), size = state, weight_GH.shape[1]
         i, f, s, o = gates_TBG.chunk(4, dim=2)
@@ -194,7 +195,7 @@ class _LSTM:
             f[resets.positions] = -torch.inf
         doubled_g_G1 = weight_GH.new_ones(4, size, 1)
         doubled_g_G1[2] = 2
-        recurrent = _make_matmul(weight_GH * doubled_g_G1.flatten(0, 1), gates_TBG)
+        recurrent = _prepare(products, weight_GH * doubled_g_G1.flatten(0, 1), gates_TBG)
         y_TBH = gates_TBG.new_empty(*gates_TBG.shape[:2], size)
         c_TBH = torch.empty_like(y_TBH)
         tanh_c_BH = torch.empty_like(c)
@@ -207,7 +208,8 @@ class _LSTM:
         return y_TBH, (h.clone(), c.clone()), (gates_TBG, c_TBH, y_TBH, *state)
 
     def backward(
-        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State
+        self, saved: State, weight_GH: Tensor, resets: Resets, dy_TBH: Tensor, dstate: State,
+        products: Products,
     ) -> WindowGradients:
         (gates_TBG, c_TBH, y_TBH, *first), (dh, dc) = saved, dstate
         i, f, s, o = gates_TBG.chunk(4, dim=2)
@@ -221,7 +223,7 @@ class _LSTM:
         c_factor_TBH = apply_tanh_derivative(o, work_TBH, out=work_TBH)
         apply_sigmoid_derivative(c_TBH[:-1], f[1:], out=to_f[1:])
         apply_sigmoid_derivative(first[1], f[0], out=to_f[0])
-        recurrent = _make_matmul(weight_GH.t(), gates_TBG)
+        recurrent = _prepare(products, weight_GH.t(), gates_TBG)
         to_ifg_TB3H = grad_TBG.unflatten(2, (4, -1))[:, :, :3]
         dc = dc.clone()
         for t, grad_BG, ifg_B3H, do_BH, dy_BH, c_factor_BH, f_BH in _iterate_steps_backwards(
@@ -233,7 +235,7 @@ class _LSTM:
             do_BH.mul_(dh)
             dc.mul_(f_BH)
             dh = resets.clear(t, recurrent(grad_BG))
-        return WindowGradients(grad_TBG, None, first[0], y_TBH, (dh, dc))
+        return WindowGradients(grad_TBG, grad_TBG, first[0], y_TBH, (dh, dc))
 
 
 RECURRENCES: dict[CellName, Recurrence] = {

@@ -3,8 +3,12 @@
 Legend: T time, B batch, R resets, H hidden size, G = (number of gates) * H.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from rnnlm_cli.nn.matmul import Products
 
 
 class Resets:
@@ -29,8 +33,15 @@ class Resets:
         assert self._rows_TB1 is not None
         return tensor_BH.masked_fill(self._rows_TB1[t], 0)
 
+    def to_numpy(self) -> NDArray[np.bool_]:
+        """Return the resets as an array, (T, B), or an empty one, (0, 0), if there are none."""
+        if self._rows_TB1 is None:
+            return np.zeros((0, 0), np.bool_)
+        resets_TB: NDArray[np.bool_] = self._rows_TB1[..., 0].contiguous().numpy()
+        return resets_TB
+
     def compute_weight_gradient(
-        self, grad_TBG: Tensor, first_BH: Tensor, y_TBH: Tensor
+        self, grad_TBG: Tensor, first_BH: Tensor, y_TBH: Tensor, products: Products
     ) -> Tensor:
         """Return the gradient of W_hh, (G, H): the sum over t of grad_t^T h_{t-1}.
 
@@ -42,9 +53,10 @@ class Resets:
             grad_TBG: the gradient of W_hh h + b_hh.
             first_BH: h before the first step.
             y_TBH: h after each step.
+            products: computes the large product.
         """
-        sum_GH = grad_TBG[1:].flatten(0, 1).t() @ y_TBH[:-1].flatten(0, 1)
-        sum_GH.addmm_(grad_TBG[0].t(), first_BH)
+        sum_GH = grad_TBG[0].t() @ first_BH
+        products.add_outer(sum_GH, grad_TBG[1:].flatten(0, 1), y_TBH[:-1].flatten(0, 1))
         if self.positions is not None:
             steps_R, rows_R = self.positions
             previous_RH = y_TBH[(steps_R - 1).clamp(min=0), rows_R]

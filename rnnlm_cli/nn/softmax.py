@@ -17,6 +17,7 @@ from torch import Tensor
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn import autograd as by_hand
+from rnnlm_cli.nn.matmul import FLOAT32, Products
 
 BLOCK_LOGITS = 1 << 20  # elements: 4 MiB of float32
 MIN_BLOCK_POSITIONS = 256  # in training; smaller blocks are slower
@@ -31,24 +32,31 @@ def _split_positions(num_positions: int, num_classes: int, min_size: int) -> Ite
 def compute_logits(
     y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, *, unknown_trained: bool
 ) -> Tensor:
-    """Return V s + b.
+    """Return V s + b, differentiably.
 
     Args:
         unknown_trained: if false, <unk> has no probability: its logit is minus infinity.
     """
     logits_MV = torch.nn.functional.linear(y_MH, weight_VH, bias_V)
+    return _mask_unknown(logits_MV, unknown_trained=unknown_trained)
+
+
+def _mask_unknown(logits_MV: Tensor, *, unknown_trained: bool) -> Tensor:
+    """Set the logit of <unk> to minus infinity, in place, if it was not trained."""
     if not unknown_trained:
         logits_MV[..., UNKNOWN_ID] = -math.inf
     return logits_MV
 
 
 def compute_surprisal(
-    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, *, unknown_trained: bool
+    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, *, unknown_trained: bool,
+    products: Products = FLOAT32,
 ) -> Tensor:
     """Return -ln p of every target under the full softmax, (M,), in nats."""
-    nats_M = y_MH.new_empty(len(y_MH))
+    nats_M, weight_VH = y_MH.new_empty(len(y_MH)), products.round(weight_VH)
     for block in _split_positions(len(y_MH), len(weight_VH), 1):
-        logits = compute_logits(y_MH[block], weight_VH, bias_V, unknown_trained=unknown_trained)
+        logits = products.linear(y_MH[block], weight_VH, bias_V)
+        _mask_unknown(logits, unknown_trained=unknown_trained)
         nats_M[block] = torch.nn.functional.cross_entropy(
             logits, targets_M[block], reduction="none"
         )
@@ -61,20 +69,19 @@ class _FullLoss(torch.autograd.Function):
     @by_hand.forward
     def forward(
         ctx: Any, y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor,
-        unknown_trained: bool,
+        unknown_trained: bool, products: Products,
     ) -> Tensor:
         dy_MH, dweight_VH, dbias_V = (torch.zeros_like(t) for t in (y_MH, weight_VH, bias_V))
-        nats = y_MH.new_zeros(())
+        nats, weight_VH = y_MH.new_zeros(()), products.round(weight_VH)
         for block in _split_positions(len(y_MH), len(weight_VH), MIN_BLOCK_POSITIONS):
-            logits = compute_logits(
-                y_MH[block], weight_VH, bias_V, unknown_trained=unknown_trained
-            )
+            logits = products.linear(y_MH[block], weight_VH, bias_V)
+            _mask_unknown(logits, unknown_trained=unknown_trained)
             log_p, target_M1 = torch.log_softmax(logits, dim=1), targets_M[block, None]
             nats -= log_p.gather(1, target_M1).sum()
             grad = log_p.exp_()
             grad.scatter_add_(1, target_M1, grad.new_full(target_M1.shape, -1))
-            torch.mm(grad, weight_VH, out=dy_MH[block])
-            dweight_VH.addmm_(grad.t(), y_MH[block])
+            dy_MH[block] = products.multiply(grad, weight_VH)
+            products.add_outer(dweight_VH, grad, y_MH[block])
             dbias_V += grad.sum(0)
         ctx.save_for_backward(dy_MH, dweight_VH, dbias_V)
         return nats / len(y_MH)
@@ -83,16 +90,16 @@ class _FullLoss(torch.autograd.Function):
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
         dy_MH, dweight_VH, dbias_V = ctx.saved_tensors
         scale = dloss / len(dy_MH)
-        return dy_MH * scale, dweight_VH * scale, dbias_V * scale, None, None
+        return dy_MH * scale, dweight_VH * scale, dbias_V * scale, None, None, None
 
 
 def compute_full_loss(
     y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, *,
-    unknown_trained: bool = True,
+    unknown_trained: bool = True, products: Products = FLOAT32,
 ) -> Tensor:
     """Return the mean -ln p of the targets under the full softmax, in nats, differentiable."""
     loss: Tensor = _FullLoss.apply(  # type: ignore[no-untyped-call]
-        y_MH, weight_VH, bias_V, targets_M, unknown_trained
+        y_MH, weight_VH, bias_V, targets_M, unknown_trained, products
     )
     return loss
 
@@ -167,9 +174,9 @@ class _SampledLoss(torch.autograd.Function):
     def forward(
         ctx: Any, y_MH: Tensor, weight_SH: Tensor, bias_S: Tensor, weight_DH: Tensor,
         bias_D: Tensor, ids_S: Tensor, log_probability_S: Tensor, targets_M: Tensor,
-        index_M: Tensor,
+        index_M: Tensor, products: Products,
     ) -> Tensor:
-        num_samples = len(weight_SH)
+        num_samples, rounded_SH = len(weight_SH), products.round(weight_SH)
         dy_MH, dweight_SH, dbias_S = (torch.zeros_like(t) for t in (y_MH, weight_SH, bias_S))
         dweight_DH, dbias_D = torch.zeros_like(weight_DH), torch.zeros_like(bias_D)
         nats = y_MH.new_zeros(())
@@ -178,16 +185,16 @@ class _SampledLoss(torch.autograd.Function):
             y, index = y_MH[block], index_M[block]
             weight_of_target = weight_DH[index]
             logits = y.new_empty(len(y), num_samples + 1)  # the target's logit is the last one
-            torch.addmm(offset_S, y, weight_SH.t(), out=logits[:, :-1])
+            logits[:, :-1] = products.linear(y, rounded_SH, offset_S)
             _mask_targets(logits, ids_S, targets_M[block])
             logits[:, -1] = (y * weight_of_target).sum(1) + bias_D[index]
             log_p = torch.log_softmax(logits, dim=1)
             nats -= log_p[:, -1].sum()
             grad = log_p.exp_()
             grad_S, grad_target = grad[:, :-1], grad[:, -1:].sub_(1)
-            torch.mm(grad_S, weight_SH, out=dy_MH[block])
+            dy_MH[block] = products.multiply(grad_S, rounded_SH)
             dy_MH[block].addcmul_(grad_target, weight_of_target)
-            dweight_SH.addmm_(grad_S.t(), y)
+            products.add_outer(dweight_SH, grad_S, y)
             dbias_S += grad_S.sum(0)
             dweight_DH.index_add_(0, index, grad_target * y)
             dbias_D.index_add_(0, index, grad_target[:, 0])
@@ -197,7 +204,8 @@ class _SampledLoss(torch.autograd.Function):
     @by_hand.backward
     def backward(ctx: Any, dloss: Tensor) -> tuple[Tensor | None, ...]:
         scale = dloss / len(ctx.saved_tensors[0])
-        return *(gradient * scale for gradient in ctx.saved_tensors), None, None, None, None
+        gradients = (gradient * scale for gradient in ctx.saved_tensors)
+        return *gradients, None, None, None, None, None
 
 
 def _mask_targets(logits_MS1: Tensor, ids_S: Tensor, targets_M: Tensor) -> None:
@@ -208,7 +216,8 @@ def _mask_targets(logits_MS1: Tensor, ids_S: Tensor, targets_M: Tensor) -> None:
 
 
 def compute_sampled_loss(
-    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, sample: ClassSample
+    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, targets_M: Tensor, sample: ClassSample, *,
+    products: Products = FLOAT32,
 ) -> Tensor:
     """Estimate `compute_full_loss` from a sample of the classes (Bengio & Senecal 2008).
 
@@ -227,5 +236,6 @@ def compute_sampled_loss(
     loss: Tensor = _SampledLoss.apply(  # type: ignore[no-untyped-call]
         y_MH, select_rows(sample.ids_S), bias_V[sample.ids_S], select_rows(distinct_D),
         bias_V[distinct_D], sample.ids_S, sample.log_probability_S, targets_M, index_M,
+        products,
     )
     return loss

@@ -4,6 +4,7 @@ Legend: T time, B batch (rows), N tokens of a text, M tokens of a part of it, L 
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -15,6 +16,8 @@ from rnnlm_cli.score.rows import DocumentRows, Rows, pack_sentences, read_window
 from rnnlm_cli.score.score import Mask, Nats, Score
 from rnnlm_cli.text.lines import iter_lines
 from rnnlm_cli.text.tokenizers import Ids
+from rnnlm_cli.threads import run_together, split_rows
+from rnnlm_cli.windows import Window
 
 MAX_BATCH_TOKENS = 1 << 12  # tokens in one pass through the network, which bounds its memory
 MAX_ROWS = 64
@@ -34,12 +37,32 @@ def read_rows(
     """
     _, batch_size = rows.shape
     window_size = max(1, (batch_tokens or MAX_BATCH_TOKENS) // batch_size)
-    state = network.initial_state(batch_size)
+    parts = [
+        _PartOfRows(network, part) for part in split_rows(batch_size, network.device)
+    ]
     for window, counted_TB in read_windows(rows, window_size):
-        inputs_TB, targets_TB, resets_TB = (tensor.to(network.device) for tensor in window)
-        with torch.inference_mode():
-            nats_TB, state = network.compute_surprisal(inputs_TB, targets_TB, state, resets_TB)
-        yield window.targets_TB.numpy(), nats_TB.double().cpu().numpy(), counted_TB
+        nats = run_together([partial(part.read, window) for part in parts])
+        yield window.targets_TB.numpy(), np.concatenate(nats, axis=1), counted_TB
+
+
+class _PartOfRows:
+    """Some rows of a batch, which one thread reads. It holds their hidden state."""
+
+    def __init__(self, network: RecurrentNetwork, rows: slice) -> None:
+        self._network, self._rows = network, rows
+        self._state = network.initial_state(rows.stop - rows.start)
+
+    @torch.inference_mode()
+    def read(self, window: Window) -> Nats:
+        """Read the next window, and return -ln p of its targets in these rows, in float64."""
+        inputs_TB, targets_TB, resets_TB = (
+            tensor[:, self._rows].contiguous().to(self._network.device) for tensor in window
+        )
+        nats_TB, self._state = self._network.compute_surprisal(
+            inputs_TB, targets_TB, self._state, resets_TB
+        )
+        nats: Nats = nats_TB.double().cpu().numpy()
+        return nats
 
 
 def compute_row_nats(

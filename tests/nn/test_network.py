@@ -8,9 +8,8 @@ from torch.nn.functional import cross_entropy, embedding, linear
 from torch.testing import assert_close
 
 from rnnlm_cli.config import UNKNOWN_ID
-from rnnlm_cli.nn.dropout import apply_token_dropout
+from rnnlm_cli.nn.dropout import DropoutSource, apply_token_dropout
 from rnnlm_cli.nn.network import find_distinct_inputs
-from rnnlm_cli.nn.randomness import make_generator
 
 T, B, V = 3, 2, 7
 
@@ -102,12 +101,12 @@ def test_a_trained_unknown_token_has_a_finite_logit(make_network):
     assert logits.isfinite().all()
 
 
-def test_dropout_depends_on_its_generator_only(make_network):
+def test_dropout_depends_on_its_source_only(make_network):
     network = make_network(dropout=0.4)
     inputs, state = torch.randint(V, (T, B)), network.initial_state(B)
 
     def run(step):
-        return network(inputs, state, dropout_generator=make_generator(1, "dropout", step))[0]
+        return network(inputs, state, dropout=DropoutSource(1, step))[0]
 
     assert_close(run(3), run(3), rtol=0, atol=0)
     assert not torch.equal(run(3), run(4))
@@ -116,27 +115,21 @@ def test_dropout_depends_on_its_generator_only(make_network):
 
 
 def test_dropout_applies_to_the_input_of_every_layer_and_of_the_output_layer(make_network):
-    network, generator = make_network(dropout=0.4), make_generator(1, "dropout", 0)
-
-    def drop(x):
-        return x * (torch.rand(x.shape, generator=generator) >= 0.4) / 0.6
-
+    network, source = make_network(dropout=0.4), DropoutSource(1, 0)
     inputs = torch.randint(V, (T, B))
     x = embedding(inputs, network.embedding)
-    x = apply_token_dropout(x, inputs, 0.4, generator)
-    for layer in network.recurrent_layers:
+    x = apply_token_dropout(x, inputs, 0.4, source)
+    for place, layer in enumerate(network.recurrent_layers):
         y, _ = layer(x, layer.initial_state(B))
-        x = drop(y)
+        x = y * (source.draw_uniform(place, y.shape) >= 0.4) / 0.6
     expected = linear(x, network.output_weight, network.output_bias)
-    state, same_generator = network.initial_state(B), make_generator(1, "dropout", 0)
-    assert_close(network(inputs, state, dropout_generator=same_generator)[0], expected)
+    assert_close(network(inputs, network.initial_state(B), dropout=source)[0], expected)
 
 
 def test_all_occurrences_of_a_token_in_a_window_have_the_same_dropout_mask(make_network):
     network, num_rows = make_network(dropout=0.4, hidden_size=40, embedding_size=30), 70
-    generator = make_generator(1, "dropout", 0)
     _, after = network(
-        torch.full((1, num_rows), 3), network.initial_state(num_rows), dropout_generator=generator
+        torch.full((1, num_rows), 3), network.initial_state(num_rows), dropout=DropoutSource(1, 0)
     )
     hidden = after[0][0]  # of the first layer: only the mask of the embedding acts on it
     assert_close(hidden, hidden[:1].expand_as(hidden))

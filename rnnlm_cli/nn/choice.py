@@ -1,0 +1,49 @@
+"""The choice between the plain recurrences and those that numba compiles.
+
+It depends on shapes and types, and on whether numba is there, never on a timing.
+"""
+
+from functools import cache
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+from rnnlm_cli.config import CellName
+from rnnlm_cli.nn.recurrence import RECURRENCES, Recurrence
+
+# Elements of the gates of a window. Loading numba takes 0.3 s, which one short sentence would not
+# gain back.
+MIN_FUSED_SIZE = 1 << 16
+
+
+def choose_recurrence(cell: CellName, gates_TBG: Tensor) -> Recurrence:
+    """Return the recurrence for the gates of a window."""
+    if (
+        gates_TBG.numel() >= MIN_FUSED_SIZE and gates_TBG.dtype == torch.float32
+        and gates_TBG.device.type == "cpu"
+    ):
+        fused = load_fused()
+        if fused is not None:
+            recurrence: Recurrence = fused.FUSED_RECURRENCES[cell]
+            return recurrence
+    return RECURRENCES[cell]
+
+
+@cache
+def load_fused() -> ModuleType | None:
+    """Import the recurrences that numba compiles; return None without numba."""
+    try:
+        from rnnlm_cli.nn import fused
+    except ImportError:
+        return None
+    return fused
+
+
+def describe_pointwise() -> str:
+    """Name what computes the pointwise operations of large windows."""
+    if load_fused() is None:
+        return "PyTorch"
+    import numba
+
+    return f"numba {numba.__version__}"

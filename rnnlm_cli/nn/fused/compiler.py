@@ -1,0 +1,89 @@
+"""Functions compiled by numba, and BLAS for them.
+
+A compiled function does not hold the lock of the interpreter. Its machine code is kept on disk.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from llvmlite import binding
+from numba.core import types
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+
+from rnnlm_cli.nn.kernels import find_sgemm
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# numba vectorises a loop under three conditions: errors in arithmetic follow numpy's rules, the
+# loop runs over one-dimensional arrays, and it calls no function of the C library. The flags let
+# it reorder sums and divisions; NaN and infinity keep their meaning.
+OPTIONS = {
+    "nogil": True, "error_model": "numpy", "fastmath": {"contract", "arcp", "nsz", "reassoc"},
+}
+
+
+def _find_cache_folder() -> Path | None:
+    """Return the folder for the machine code of this version; None if none can be written.
+
+    Numba takes code from a folder again although a function that it calls, in another file, has
+    changed. So the folder's name has a checksum of all files of this package.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    folder = user_cache_path("rnnlm-compiled", appauthor=False) / digest.hexdigest()[:16]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+_CACHE_FOLDER = _find_cache_folder()
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function when it is first called, or take its machine code from the cache."""
+    former = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_CACHE_FOLDER or "")
+    try:
+        return cast(Function, numba.njit(cache=_CACHE_FOLDER is not None, **OPTIONS)(function))
+    finally:
+        numba.config.CACHE_DIR = former
+
+
+# BLAS as PyTorch brings it; without it, the name stands for nothing and is never called. It is
+# resolved when compiled code is loaded, so that the code on disk holds no address.
+SGEMM_ADDRESS = find_sgemm()
+if SGEMM_ADDRESS is not None:
+    binding.add_symbol("rnnlm_sgemm", SGEMM_ADDRESS)
+_types: Any = types
+_BYTES, _INTS, _FLOATS = (
+    _types.CPointer(each) for each in (types.uint8, types.int32, types.float32)
+)
+_sgemm: Any = _types.ExternalFunction("rnnlm_sgemm", types.void(
+    _BYTES, _BYTES, _INTS, _INTS, _INTS, _FLOATS, _FLOATS, _INTS, _FLOATS, _INTS, _FLOATS,
+    _FLOATS, _INTS,
+))
+
+
+@compiled
+def sgemm(weight_KN: Array, x_BK: Array, out_BN: Array, add: bool) -> None:
+    """Compute x W into `out`, or add it to `out`, by BLAS. All arrays are contiguous."""
+    # BLAS counts columns first, so it computes the transposed product: out^T = W^T x^T.
+    transposed = np.full(1, 78, np.uint8)  # the letter N: the arrays are taken as they are
+    sizes = np.array([weight_KN.shape[1], x_BK.shape[0], weight_KN.shape[0]], np.int32)
+    factors = np.array([1.0, 1.0 if add else 0.0], np.float32)
+    n, m, k, one, beta = sizes[0:], sizes[1:], sizes[2:], factors[0:], factors[1:]
+    _sgemm(
+        transposed.ctypes, transposed.ctypes, n.ctypes, m.ctypes, k.ctypes, one.ctypes,
+        weight_KN.ctypes, n.ctypes, x_BK.ctypes, k.ctypes, beta.ctypes, out_BN.ctypes, n.ctypes,
+    )

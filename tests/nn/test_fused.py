@@ -1,0 +1,97 @@
+"""The cells that numba compiles, against the plain recurrences and in float64."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from rnnlm_cli.nn import RecurrentLayer, choice, kernels, matmul
+from rnnlm_cli.nn.cells import CELLS
+
+pytest.importorskip("numba", reason="numba is not installed (the extra `fast`)")
+
+T, B, E, H = 6, 5, 4, 19
+# Both are exact to the rounding of float32, but round differently.
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+@pytest.fixture(params=["compiled", "oneDNN"])
+def products(request, monkeypatch):
+    """Run windows compiled as a whole, with BLAS, or step by step with another library."""
+    if request.param == "oneDNN":
+        if not kernels.has_onednn():
+            pytest.skip("this PyTorch has no oneDNN")
+        monkeypatch.setattr(kernels, "CAPABILITIES", {"sse4a": True})
+        monkeypatch.setattr(matmul, "MIN_ONEDNN_WORK", 1)
+    return request.param
+
+
+def run(layer, x, state, resets, monkeypatch, *, fused):
+    """Return outputs, final states and all gradients; outputs have different weights."""
+    monkeypatch.setattr(choice, "MIN_FUSED_SIZE", 0 if fused else 1 << 40)
+    y, after = layer(x, state, resets)
+    probe = (y * torch.arange(y.numel()).reshape(y.shape).cos()).sum()
+    probe = probe + sum((part * (k + 2) * part).sum() for k, part in enumerate(after))
+    return y, after, torch.autograd.grad(probe, [x, *state, *layer.parameters()])
+
+
+@pytest.mark.parametrize("with_resets", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_outputs_states_and_gradients_equal_those_in_float64(
+    products, monkeypatch, cell, with_resets
+):
+    torch.manual_seed(7)
+    layer = RecurrentLayer(cell, E, H)
+    x = torch.randn(T, B, E, requires_grad=True)
+    state = tuple(torch.randn(B, H, requires_grad=True) for _ in range(CELLS[cell].num_states))
+    resets = None
+    if with_resets:
+        resets = torch.rand(T, B) < 0.3
+        resets[0, 1] = resets[3] = True
+    fused = run(layer, x, state, resets, monkeypatch, fused=True)
+
+    exact = RecurrentLayer(cell, E, H).double()
+    exact.load_state_dict(layer.state_dict())
+    inputs, *exact_state = (each.detach().double().requires_grad_() for each in (x, *state))
+    plain = run(exact, inputs, tuple(exact_state), resets, monkeypatch, fused=True)
+    for ours, expected in zip(fused, plain, strict=True):
+        assert_close(ours, expected, check_dtype=False, **TOLERANCE)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_the_inputs_of_a_window_are_not_changed(monkeypatch, cell):
+    torch.manual_seed(7)
+    layer, x = RecurrentLayer(cell, E, H), torch.randn(T, B, E, requires_grad=True)
+    state = tuple(torch.randn(B, H, requires_grad=True) for _ in range(CELLS[cell].num_states))
+    resets = torch.rand(T, B) < 0.3
+    before = [each.detach().clone() for each in (x, *state, resets, *layer.parameters())]
+    run(layer, x, state, resets, monkeypatch, fused=True)
+    assert_close([each.detach() for each in (x, *state, resets, *layer.parameters())], before)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_nan_and_infinity_stay_visible(monkeypatch, cell):
+    """A run finds divergence by them."""
+    monkeypatch.setattr(choice, "MIN_FUSED_SIZE", 0)
+    layer, x = RecurrentLayer(cell, E, H), torch.zeros(T, B, E)
+    x[2, 1, 0] = torch.nan
+    y, _ = layer(x, layer.initial_state(B))
+    assert y[:2].isfinite().all() and y[2:, 1].isnan().all() and y[:, 2:].isfinite().all()
+
+
+def test_tanh_and_sigmoid_are_exact_to_two_units_in_the_last_place_of_1():
+    from rnnlm_cli.nn.fused.pointwise import sigmoid, tanh
+
+    x = torch.cat([torch.linspace(-12, 12, 20_001), torch.tensor([0.0, 1e-30, -1e-6, 1e9, -1e9])])
+    for ours, exact in ((tanh, torch.tanh), (sigmoid, torch.sigmoid)):
+        got = torch.tensor([float(ours(each)) for each in x.numpy()])
+        assert_close(got, exact(x.double()).float(), rtol=5e-7, atol=2e-7)
+
+
+def test_another_type_and_a_small_window_take_the_plain_recurrence(monkeypatch):
+    from rnnlm_cli.nn.recurrence import RECURRENCES
+
+    monkeypatch.setattr(choice, "MIN_FUSED_SIZE", 100)
+    large = torch.zeros(5, 4, 5)
+    assert choice.choose_recurrence("gru", large) is not RECURRENCES["gru"]
+    for gates in (large[:4], large.double(), large.to("meta")):
+        assert choice.choose_recurrence("gru", gates) is RECURRENCES["gru"]
