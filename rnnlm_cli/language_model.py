@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnlm_cli.config import UNKNOWN_ID, SampleConfig
+from rnnlm_cli.config import UNKNOWN_ID, Precision, SampleConfig
 from rnnlm_cli.errors import ConfigError, TextError
 from rnnlm_cli.generate.decode import generate_tokens, read_prompt
 from rnnlm_cli.model_file import Model, load_model
+from rnnlm_cli.nn.matmul import Products, require_bfloat16
 from rnnlm_cli.score.score import TextScore
 from rnnlm_cli.score.sentences import score_document, score_sentences
 from rnnlm_cli.text.tokenizers import Ids
@@ -70,9 +71,27 @@ class LanguageModel:
         self.training = model.training
 
     @classmethod
-    def load(cls, path: str | Path, *, device: torch.device | str = "cpu") -> Self:
-        """Read a model file. Raises: ModelFileError."""
-        return cls(load_model(path, device=device))
+    def load(
+        cls, path: str | Path, *, device: torch.device | str = "cpu",
+        precision: Precision = "float32",
+    ) -> Self:
+        """Read a model file.
+
+        Args:
+            precision: of the operands of matrix products when texts are scored. With "bfloat16",
+                scores are approximate, and faster for large hidden sizes.
+        Raises: ModelFileError; ConfigError if the device would be slower in bfloat16.
+        """
+        model = cls(load_model(path, device=device))
+        if precision == "bfloat16":
+            require_bfloat16(model.network.device)
+        model.network.products = Products(precision)
+        return model
+
+    @property
+    def precision(self) -> Precision:
+        """The precision of the operands of matrix products when texts are scored."""
+        return self.network.products.precision
 
     def score(
         self,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnlm_cli.config import MachineConfig
+from rnnlm_cli.config import MachineConfig, Precision
 from rnnlm_cli.config.option import (
     Config,
     Option,
@@ -129,9 +129,11 @@ def decode_argument(argument: str) -> str:
     return os.fsencode(argument).decode("utf-8", "surrogateescape")
 
 
-def open_model(path: Path, machine: MachineConfig) -> LanguageModel:
+def open_model(
+    path: Path, machine: MachineConfig, *, precision: Precision = "float32"
+) -> LanguageModel:
     """Set up the machine and read a model. Raises: ModelFileError, ConfigError."""
     from rnnlm_cli.language_model import LanguageModel
     from rnnlm_cli.machine import prepare_machine
 
-    return LanguageModel.load(path, device=prepare_machine(machine))
+    return LanguageModel.load(path, device=prepare_machine(machine), precision=precision)

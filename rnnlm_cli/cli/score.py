@@ -65,7 +65,12 @@ def score(
         sentences, files = [], [*sentences, *files]
     if encoding is not None:
         make_decoder(encoding)
-    loaded = open_model(model, MachineConfig(**select_fields(MachineConfig, given)))
+    machine = MachineConfig(**select_fields(MachineConfig, given))
+    loaded = open_model(model, machine, precision=config.precision)
+    if config.precision != "float32":
+        StderrMessages().note(
+            f"matrix products in {config.precision}: the scores are approximate"
+        )
 
     from rnnlm_cli.score.formats import HEADER, format_json, format_lines, format_total
     from rnnlm_cli.score.score import Score
@@ -82,9 +87,10 @@ def score(
         if not json and not num_texts:
             print(HEADER, file=sys.stderr, flush=True)
         total, num_texts = total + each.score, num_texts + 1
-        lines = [format_json(each, document=document)] if json else format_lines(each)
-        for line in lines:
-            print(line)
+        if json:
+            print(format_json(each, document=document, precision=config.precision))
+        else:
+            print("\n".join(format_lines(each)))
     sys.stdout.flush()
     if not json and (num_texts != 1 or total.num_unknown):
         print(format_total(total, num_texts), file=sys.stderr)

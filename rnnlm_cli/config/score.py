@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rnnlm_cli.config.machine import Precision
 from rnnlm_cli.config.option import MAX_SIZE, Config, flag_of, option, whole_number
 
 
@@ -31,6 +32,12 @@ class ScoreConfig(Config):
     batch_tokens: int | None = option(
         None, "Number of tokens that the network reads at once; bounds its memory.",
         whole_number(1, MAX_SIZE), default_text="4096",
+    )
+
+    precision: Precision = option(
+        "float32", "Precision of the operands of matrix products. bfloat16 is faster for large "
+        "hidden sizes, on processors with avx512_bf16 or AMX and on CUDA; its scores are "
+        "approximate, and the output says so.",
     )
 
     @classmethod

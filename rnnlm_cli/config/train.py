@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from rnnlm_cli.config.machine import Precision
 from rnnlm_cli.config.option import MAX_SEED, MAX_SIZE, Config, number, option, whole_number
 
 DEFAULT_MINUTES = 5.0
@@ -55,6 +56,11 @@ class TrainConfig(Config):
     num_sampled: int = option(
         1024, "Number of classes that --softmax sampled draws for a window.",
         whole_number(1, 1 << 24), flags=("--softmax-samples",), panel="Optimization",
+    )
+    precision: Precision = option(
+        "float32", "Precision of the operands of matrix products in training. bfloat16 is faster "
+        "for large hidden sizes, on processors with avx512_bf16 or AMX and on CUDA; sums, "
+        "weights, gates and validation stay in float32.", panel="Optimization",
     )
     minutes: float | None = option(
         None, "Wall-clock time limit in minutes, start-up and evaluation included.",

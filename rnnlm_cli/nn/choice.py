@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.config import CellName
+from rnnlm_cli.nn.matmul import describe_libraries
 from rnnlm_cli.nn.recurrence import RECURRENCES, Recurrence
 
 # Elements of the gates of a window. Loading numba takes 0.3 s, which one short sentence would not
@@ -40,10 +41,13 @@ def load_fused() -> ModuleType | None:
     return fused
 
 
-def describe_pointwise() -> str:
-    """Name what computes the pointwise operations of large windows."""
-    if load_fused() is None:
-        return "PyTorch"
-    import numba
+def describe_kernels(device: torch.device) -> dict[str, str]:
+    """Say what computes products and pointwise operations; the last digits depend on it."""
+    if device.type != "cpu":
+        return {"products": "PyTorch", "pointwise": "PyTorch"}
+    pointwise = "PyTorch"
+    if load_fused() is not None:
+        import numba
 
-    return f"numba {numba.__version__}"
+        pointwise = f"numba {numba.__version__}"
+    return {"products": describe_libraries(), "pointwise": pointwise}

@@ -80,13 +80,14 @@ class RecurrentNetwork(nn.Module):
     def with_weights(self, weights: Mapping[str, Tensor]) -> "RecurrentNetwork":
         """Return a network of the same shape with other weights, which it shares.
 
+        Its products are in float32, whatever those of this network are.
+
         Args:
             weights: tensors with the names of `state_dict`.
         """
         with torch.device("meta"):  # allocates no memory
             network = RecurrentNetwork(self.config)
         network.load_state_dict(weights, assign=True)
-        network.products = self.products
         return network
 
     @property

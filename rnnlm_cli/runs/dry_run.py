@@ -48,7 +48,8 @@ def describe_run(run: Run) -> dict[str, str]:
         else f"sampled, {config.num_sampled:,} classes",
         "optimization": f"{config.optimizer}, peak learning rate {config.peak_lr:g}, windows of "
         f"{config.bptt} tokens, batch size {config.batch_size}"
-        + (f", {config.accumulate} windows per step" if config.accumulate > 1 else ""),
+        + (f", {config.accumulate} windows per step" if config.accumulate > 1 else "")
+        + (", products in bfloat16" if config.precision == "bfloat16" else ""),
         "memory": _describe_memory(),
         "steps": f"{plan.total_steps:,} of {plan.tokens_per_step:,} tokens, "
         f"{trained / num_tokens:.3g} epochs",

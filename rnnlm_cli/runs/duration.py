@@ -70,10 +70,16 @@ class Duration:
         if self.budget is not None:
             self.budget.begin(self.plan, step)
 
-    def correct(self, step: int) -> None:
-        """Move the end of the plan if it would miss the time limit."""
+    def correct(self, step: int, *, has_validated: bool) -> None:
+        """Move the end of the plan if it would miss the time limit; see `Budget.correct`."""
         if self.budget is not None:
-            self.budget.correct(self.plan, step)
+            self.budget.correct(self.plan, step, has_validated=has_validated)
+
+    def note_validation(self, seconds: float, corpus: Corpus) -> None:
+        """Plan the last evaluation anew, by the seconds that a validation took."""
+        if self.budget is not None:
+            num_tokens = min(self.plan.validation_tokens, len(corpus.valid.tokens_N))
+            self.final_tokens = self.budget.plan_last_evaluation(corpus, seconds / num_tokens)
 
     def save(self) -> SavedDuration:
         """Return what the checkpoint keeps."""
@@ -96,7 +102,7 @@ def plan_run(learner: Learner, corpus: Corpus, *, sentences: bool, started: floa
         steps = config.steps or _count_steps(learner, 0, config.epochs or 1)
         plan = make_plan(steps, tokens_per_step)
         return Duration(plan, None, _final_tokens_without_limit(plan, corpus), started)
-    budget = Budget(60 * minutes, started)
+    budget = Budget(60 * minutes, started, finish_seconds=_finish_seconds())
     steps, final_tokens = _fit_into(budget, learner, corpus, sentences, budget.seconds)
     return Duration(make_plan(steps, tokens_per_step), budget, final_tokens, started)
 
@@ -105,7 +111,10 @@ def resume_plan(saved: SavedDuration, *, started: float) -> Duration:
     """Return the duration of an interrupted run in a new process."""
     budget = None
     if saved.budget_seconds is not None:
-        budget = Budget(saved.budget_seconds, started - saved.seconds, reserve=saved.reserve)
+        budget = Budget(
+            saved.budget_seconds, started - saved.seconds, reserve=saved.reserve,
+            finish_seconds=_finish_seconds(),
+        )
     return Duration(saved.plan, budget, saved.final_tokens, started, saved.seconds)
 
 
@@ -133,7 +142,9 @@ def extend_run(
     running = None if finished else duration.budget
     left = 0.0 if running is None else max(running.left(), 0.0)
     began = duration.started - duration.seconds_before
-    budget = Budget(duration.seconds_before + left + seconds, began)
+    budget = Budget(
+        duration.seconds_before + left + seconds, began, finish_seconds=_finish_seconds()
+    )
     steps, duration.final_tokens = _fit_into(budget, learner, corpus, sentences, seconds)
     planned = 0 if running is None else plan.total_steps - step
     duration.plan = plan.extend(step, max(steps - planned, 1), finished=finished)
@@ -160,12 +171,13 @@ def _fit_into(
     speed = measure_speed(
         learner, corpus.valid, sentences=sentences, budget_seconds=budget_seconds
     )
-    final_tokens = budget.choose_final_tokens(corpus, speed)
-    steps = budget.choose_steps(
-        speed, tokens_per_step=learner.tokens_per_step, final_tokens=sum(final_tokens),
-        finish_seconds=FINISH_SECONDS + (PLOT_SECONDS if find_spec("matplotlib") else 0.0),
-    )
-    return steps, final_tokens
+    final_tokens = budget.plan_last_evaluation(corpus, speed.evaluation)
+    return budget.choose_steps(speed, tokens_per_step=learner.tokens_per_step), final_tokens
+
+
+def _finish_seconds() -> float:
+    """Return the seconds to keep for what follows the last evaluation."""
+    return FINISH_SECONDS + (PLOT_SECONDS if find_spec("matplotlib") else 0.0)
 
 
 def _final_tokens_without_limit(plan: Plan, corpus: Corpus) -> tuple[int, int]:

@@ -27,6 +27,7 @@ from rnnlm_cli.files.overwrite import (
 from rnnlm_cli.files.run_files import CHECKPOINT, HISTORY, RunFileKind, companion, companions
 from rnnlm_cli.machine import describe_environment, prepare_machine
 from rnnlm_cli.messages import Messages
+from rnnlm_cli.nn.choice import describe_kernels
 from rnnlm_cli.runs.checkpoint import (
     Checkpoint,
     describe_checkpoint,
@@ -115,7 +116,7 @@ def _rebuild_run(
         corpus, config.model, train, sentences=sentences, device=device, initial=None,
         messages=progress,
     )
-    environment = describe_environment(device)
+    environment = describe_environment(device) | describe_kernels(device)
     _restore(checkpoint, learner)
     _note_differences(checkpoint.environment, environment, progress)
     duration = resume_plan(checkpoint.duration, started=started)
@@ -177,8 +178,8 @@ def _note_differences(
 ) -> None:
     """Say which conditions of bitwise reproducibility have changed."""
     changed = [
-        f"{name} {value} -> {now.get(name)}"
-        for name, value in before.items() if now.get(name) != value
+        f"{name} {before.get(name, 'unknown')} -> {value}"
+        for name, value in now.items() if before.get(name) != value
     ]
     if changed:
         messages.note(

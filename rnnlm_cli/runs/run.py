@@ -1,6 +1,7 @@
 """A training run, from its first step to the finished model file."""
 
 import math
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -80,6 +81,11 @@ class Run:
         return self.learner.network
 
     @property
+    def _exact_network(self) -> RecurrentNetwork:
+        """The same weights, with products in float32: what is evaluated and saved."""
+        return self.network.with_weights(self.network.state_dict())
+
+    @property
     def plan(self) -> Plan:
         """The steps, validations and reports of the run."""
         return self.duration.plan
@@ -112,7 +118,7 @@ class Run:
                         valid_nats = self._validate()
                         num_validations += 1
                         self._show_sample(num_validations)
-                        self.duration.correct(state.step)
+                    self.duration.correct(state.step, has_validated=state.has_best)
                     self.progress.show_step(self.plan, state)
                     if self.plan.reports_after(step):
                         self.history.add(
@@ -156,10 +162,11 @@ class Run:
 
         Returns: the loss in nats per token.
         """
-        state = self.state
+        state, before = self.state, time.monotonic()
         nats = self._evaluate(
-            self.network, self.corpus.valid, self.plan.validation_tokens
+            self._exact_network, self.corpus.valid, self.plan.validation_tokens
         ).nats_per_token
+        self.duration.note_validation(time.monotonic() - before, self.corpus)
         diverged = state.has_diverged(nats, math.log(self.network.config.vocab_size))
         if state.record_validation(math.nan if diverged else nats, self.network):
             self._save_best()
@@ -181,7 +188,9 @@ class Run:
         """Evaluate the present model if no validation was finite. Raises: RnnlmError."""
         state = self.state
         if not state.has_best:  # stopped before the first validation, or rolled back to the start
-            score = self._evaluate(self.network, self.corpus.valid, self.plan.validation_tokens)
+            score = self._evaluate(
+                self._exact_network, self.corpus.valid, self.plan.validation_tokens
+            )
             state.record_validation(score.nats_per_token, self.network)
         if not state.has_best:
             raise RnnlmError(
@@ -234,7 +243,7 @@ class Run:
         every = self.config.train.sample_every
         if not (self.progress.shows_samples and every) or num_validations % every:
             return
-        model = LanguageModel(self._make_model(self.network, math.nan))
+        model = LanguageModel(self._make_model(self._exact_network, math.nan))
         config = SampleConfig(
             num_tokens=SAMPLE_TOKENS[self.config.text.level],
             seed=(self.config.train.seed + self.state.step) % MAX_SEED,

@@ -89,6 +89,8 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
 
     from rnnlm_cli.machine import describe_environment, prepare_machine
     from rnnlm_cli.model_file import require_storable
+    from rnnlm_cli.nn.choice import describe_kernels
+    from rnnlm_cli.nn.matmul import require_bfloat16
     from rnnlm_cli.runs.duration import plan_run
     from rnnlm_cli.runs.history import History
     from rnnlm_cli.runs.run import Run
@@ -100,6 +102,8 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
 
     require_storable(corpus.vocabulary)
     device = prepare_machine(request.machine)
+    if request.settings.get("precision") == "bfloat16":
+        require_bfloat16(device)
     settings, initial = request.settings, None
     if weights is not None:
         settings = adopt_model_settings(weights, request, corpus)
@@ -135,7 +139,7 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
         ),
         history=History(companion(request.out, HISTORY)),
         progress=progress,
-        environment=describe_environment(device),
+        environment=describe_environment(device) | describe_kernels(device),
         resources=ExitStack(),
         size_reason=recipe.size_reason,
     )

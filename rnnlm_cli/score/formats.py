@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+from rnnlm_cli.config import Precision
 from rnnlm_cli.messages import escape_controls, replace_surrogates
 from rnnlm_cli.score.score import Score, TextScore, TokenScore
 
@@ -55,7 +56,9 @@ def format_total(total: Score, num_texts: int) -> str:
     return line
 
 
-def format_json(text: TextScore, *, document: bool) -> str:
+def format_json(
+    text: TextScore, *, document: bool, precision: Precision = "float32"
+) -> str:
     """Return one JSON object.
 
     A byte that is not UTF-8 becomes U+FFFD, because strict readers refuse lone surrogates.
@@ -70,6 +73,7 @@ def format_json(text: TextScore, *, document: bool) -> str:
         oov: number of unknown tokens.
         unscored: number of those without probability.
         closing: whether the closing boundary was predicted.
+        precision, if it is not float32: that of the matrix products; the score is approximate.
         tokens, if the score has them: [{token, nats, oov}], nats null for an unscored token. A
             token that is not UTF-8, such as one byte of a longer character, also has `bytes`,
             the list of its bytes.
@@ -86,6 +90,8 @@ def format_json(text: TextScore, *, document: bool) -> str:
         "unscored": score.num_unscored,
         "closing": text.closing,
     }
+    if precision != "float32":
+        data["precision"] = precision
     if text.tokens is not None:
         data["tokens"] = [_describe_token(token) for token in text.tokens]
     return json.dumps(data, allow_nan=False)

@@ -1,4 +1,5 @@
-"""A time limit turned into steps: a short calibration before step 1, corrected at validations."""
+"""A time limit turned into steps: a short calibration before step 1, and corrections by the clock.
+"""
 
 import copy
 import time
@@ -14,9 +15,13 @@ from rnnlm_cli.train.step import train_step
 
 CALIBRATION_SHARE = 0.01  # of the time limit, for timing steps
 MAX_CALIBRATION_SECONDS = 2.0
-MAX_CALIBRATION_TOKENS, MAX_CALIBRATION_LOGITS = 1 << 14, 1 << 26  # evaluated in the calibration
+NUM_EVALUATIONS = 2  # in the calibration
+MAX_CALIBRATION_TOKENS, MAX_CALIBRATION_LOGITS = 1 << 13, 1 << 25  # of each evaluation
 MAX_FINAL_SHARE = 0.1  # of the time limit, for the last validation and the test
-TOLERANCE = 0.05  # of the time left; a smaller deviation is not corrected
+# Deviations that are not corrected: a share of the time left, and one of the time limit.
+TOLERANCE, MIN_TOLERANCE = 0.05, 0.005
+CORRECTION_SHARE = 0.02  # of the time limit; the least time between two corrections
+MAX_PACE_RATIO = 2.0  # beyond it, the pace of the machine has changed
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,15 @@ class Budget:
         started: `time.monotonic()` when the run began; for a resumed run, moved back by the time
             that it had spent before.
         reserve: seconds kept for the last evaluation and what follows it.
+        finish_seconds: seconds kept for what follows the last evaluation.
     """
 
     seconds: float
     started: float
     reserve: float = 0.0
-    _last_step: int = field(default=0, init=False)  # at the last validation
+    finish_seconds: float = 0.0
+    _first_step: int = field(default=0, init=False)
+    _last_step: int = field(default=0, init=False)  # at the last correction
     _last_time: float = field(default=0.0, init=False)
     _seconds_per_step: float = field(default=0.0, init=False)
 
@@ -49,54 +57,66 @@ class Budget:
         """Return the seconds until the time limit."""
         return self.started + self.seconds - time.monotonic()
 
-    def choose_final_tokens(self, corpus: Corpus, speed: Speed) -> tuple[int, int]:
+    def plan_last_evaluation(self, corpus: Corpus, seconds_per_token: float) -> tuple[int, int]:
         """Return the number of validation and of test tokens that the last evaluation reads.
 
-        It reads everything that fits into a tenth of the time limit.
+        It reads everything that fits into a tenth of the time limit. Its time is reserved.
         """
         wanted = [len(corpus.valid.tokens_N), len(corpus.test.tokens_N) if corpus.test else 0]
-        affordable = MAX_FINAL_SHARE * self.seconds / speed.evaluation / sum(wanted)
+        affordable = MAX_FINAL_SHARE * self.seconds / seconds_per_token / sum(wanted)
         share = min(affordable, 1)
         valid, test = (max(MIN_VALIDATION_TOKENS, int(share * tokens)) for tokens in wanted)
+        self.reserve = (valid + test) * seconds_per_token + self.finish_seconds
         return valid, test
 
-    def choose_steps(
-        self, speed: Speed, *, tokens_per_step: int, final_tokens: int, finish_seconds: float
-    ) -> int:
-        """Return the number of steps that fit, with their validations and the last evaluation.
-
-        Args:
-            final_tokens: number of tokens of the last evaluation.
-            finish_seconds: time for what follows the last evaluation.
-        """
-        self.reserve = final_tokens * speed.evaluation + finish_seconds
+    def choose_steps(self, speed: Speed, *, tokens_per_step: int) -> int:
+        """Return the number of steps that fit before the reserve, with their validations."""
         seconds_per_token = speed.training + VALIDATION_SHARE * speed.evaluation
         return max(1, int((self.left() - self.reserve) / (seconds_per_token * tokens_per_step)))
 
     def begin(self, plan: Plan, step: int) -> None:
         """Start the clock of the steps, after `step` steps are done."""
-        self._last_step, self._last_time = step, time.monotonic()
+        self._first_step = self._last_step = step
+        self._last_time = time.monotonic()
         left = max(self.left() - self.reserve, 0.0)
         self._seconds_per_step = left / max(plan.total_steps - step, 1)
 
-    def correct(self, plan: Plan, step: int) -> None:
-        """Move the end of the plan if it would miss the time limit by more than 5 % of the rest."""
-        now = time.monotonic()
-        # The old figure counts half, because the speed of a machine varies.
-        self._seconds_per_step += (now - self._last_time) / max(step - self._last_step, 1)
-        self._seconds_per_step /= 2
+    def correct(self, plan: Plan, step: int, *, has_validated: bool) -> None:
+        """Move the end of the plan if it would miss the time limit by more than 5 % of the rest.
+
+        This looks at the clock after the steps 1, 2, 4, 8 and so on, so that a calibration in a
+        busy second does no harm, and then whenever 2 % of the time limit have passed.
+
+        Args:
+            has_validated: whether the run has validated. If not, the number of tokens that a
+                validation reads follows the plan too. Later it stays, so that losses stay
+                comparable.
+        """
+        now, done = time.monotonic(), step - self._first_step
+        is_early = done & (done - 1) == 0  # a power of 2
+        if not is_early and now - self._last_time < CORRECTION_SHARE * self.seconds:
+            return
+        pace = (now - self._last_time) / max(step - self._last_step, 1)
+        former = self._seconds_per_step
+        if former and 1 / MAX_PACE_RATIO < pace / former < MAX_PACE_RATIO:
+            pace = (pace + former) / 2  # the pace of a machine varies a little all the time
+        self._seconds_per_step = max(pace, 1e-9)
         self._last_step, self._last_time = step, now
         left = self.left() - self.reserve
         projected = self._seconds_per_step * (plan.total_steps - step)
-        tolerated = TOLERANCE * self.seconds * (1 - plan.progress(step))
+        tolerated = self.seconds * max(TOLERANCE * (1 - plan.progress(step)), MIN_TOLERANCE)
         if step < plan.total_steps and abs(projected - left) > tolerated:
             plan.move_end(step, step + max(0, int(left / self._seconds_per_step)))
+            plan.choose_validations(resize=not has_validated)
 
 
 def measure_speed(
     learner: Learner, valid: Part, *, sentences: bool, budget_seconds: float
 ) -> Speed:
-    """Time some steps on a copy of the network, and an evaluation. Nothing is changed."""
+    """Time some steps on a copy of the network, and evaluations. Nothing is changed.
+
+    The shortest time counts: another program can make a step slower, but nothing makes it faster.
+    """
     allowed = min(MAX_CALIBRATION_SECONDS, CALIBRATION_SHARE * budget_seconds)
     trial = Learner(
         copy.deepcopy(learner.network), learner.rows, learner.classes, learner.config, []
@@ -108,11 +128,13 @@ def measure_speed(
         before = time.perf_counter()
         train_step(trial, state, 0.0, clip_norm(trial, state))
         durations.append(time.perf_counter() - before)
-    training = sorted(durations)[len(durations) // 2] / learner.tokens_per_step
+    training = min(durations) / learner.tokens_per_step
 
     affordable = MAX_CALIBRATION_LOGITS // learner.network.config.vocab_size
     max_tokens = max(MIN_VALIDATION_TOKENS, min(MAX_CALIBRATION_TOKENS, affordable))
-    before = time.perf_counter()
-    evaluate(learner.network, valid.tokens_N, sentences=sentences, max_tokens=max_tokens)
-    seconds = time.perf_counter() - before
-    return Speed(training, seconds / min(max_tokens, len(valid.tokens_N)))
+    exact, durations = learner.network.with_weights(learner.network.state_dict()), []
+    for _ in range(NUM_EVALUATIONS):
+        before = time.perf_counter()
+        evaluate(exact, valid.tokens_N, sentences=sentences, max_tokens=max_tokens)
+        durations.append(time.perf_counter() - before)
+    return Speed(training, min(durations) / min(max_tokens, len(valid.tokens_N)))

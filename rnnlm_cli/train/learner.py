@@ -10,6 +10,7 @@ from rnnlm_cli.config import ModelConfig, TrainConfig
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.machine import total_memory
 from rnnlm_cli.messages import Messages
+from rnnlm_cli.nn.matmul import Products
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.nn.softmax import ClassSampler
@@ -71,6 +72,7 @@ def make_learner(
     if initial is not None:
         network.load_state_dict(initial)
     network.to(device)
+    network.products = Products(config.precision)
     rows = TrainingRows(
         corpus.train.tokens_N, batch_size=batch_size, bptt=bptt, sentences=sentences,
         seed=config.seed,

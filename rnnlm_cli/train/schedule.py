@@ -78,6 +78,20 @@ class Plan:
         self.anchor_step, self.total_steps = step, max(total_steps, step)
         self.corrections.append((step, self.total_steps))
 
+    def choose_validations(self, *, resize: bool) -> None:
+        """Choose the number of validations for the number of steps, up to 5 % of its tokens.
+
+        Args:
+            resize: whether to choose the number of tokens of a validation too.
+        """
+        min_tokens = MIN_VALIDATION_TOKENS if resize else self.validation_tokens
+        self.num_validations = _choose_num_validations(
+            self.total_steps, self.tokens_per_step, min_tokens
+        )
+        if resize:
+            between = self.total_steps * self.tokens_per_step / self.num_validations
+            self.validation_tokens = max(MIN_VALIDATION_TOKENS, int(VALIDATION_SHARE * between))
+
     def extend(self, step: int, more_steps: int, *, finished: bool) -> "Plan":
         """Return the plan of a longer run, after `step` steps are done.
 
@@ -106,10 +120,9 @@ class Plan:
 
 def make_plan(total_steps: int, tokens_per_step: int) -> Plan:
     """Return the plan of a new run: up to 20 validations that cost up to 5 % of its tokens."""
-    num_validations = _choose_num_validations(total_steps, tokens_per_step, MIN_VALIDATION_TOKENS)
-    between = total_steps * tokens_per_step / num_validations
-    validation_tokens = max(MIN_VALIDATION_TOKENS, int(VALIDATION_SHARE * between))
-    return Plan(total_steps, tokens_per_step, validation_tokens, num_validations)
+    plan = Plan(total_steps, tokens_per_step, MIN_VALIDATION_TOKENS, 1)
+    plan.choose_validations(resize=True)
+    return plan
 
 
 def _choose_num_validations(steps: int, tokens_per_step: int, validation_tokens: int) -> int:
