@@ -25,7 +25,8 @@ from rnnlm_cli.nn import kernels
 
 MIN_PACKED_SIZE = 1 << 20  # elements of the matrix; packing a smaller one for MKL gains nothing
 MIN_PACKED_USES = 16  # packing costs about as much as two products
-MIN_ONEDNN_WORK = 1 << 23  # multiply-adds; a call of oneDNN costs 15 us more than one of MKL
+# Multiply-adds of a product. A call of oneDNN costs 15 us more than one of MKL.
+MIN_ONEDNN_WORK = MIN_BFLOAT16_WORK = 1 << 23
 
 
 class Library(StrEnum):
@@ -88,9 +89,9 @@ def require_bfloat16(device: torch.device) -> None:
 class Products:
     """The products of a network, in one precision.
 
-    With bfloat16, both operands are rounded to bfloat16, the sums are float32, and each product
-    is rounded to bfloat16 when it is complete. Operands and results keep their type. Only
-    float32 is affected: a network in float64 stays exact. No method is differentiable.
+    With bfloat16, both operands of a large product are rounded to bfloat16, the sums are float32,
+    and each product is rounded to bfloat16 when it is complete. Operands and results keep their
+    type. Only float32 is affected: a network in float64 stays exact. No method is differentiable.
     """
 
     precision: Precision = "float32"
@@ -135,8 +136,14 @@ class Products:
         return sum_NK.add_(torch.mm(grad_MN.t(), x_MK))
 
     def repeat(self, weight_NK: Tensor, *, batch_size: int, num_uses: int) -> "RepeatedMatmul":
-        """Prepare many products by the same matrix; see `RepeatedMatmul`."""
-        return RepeatedMatmul(self.round(weight_NK), batch_size=batch_size, num_uses=num_uses)
+        """Prepare many products by the same matrix; see `RepeatedMatmul`.
+
+        Small ones stay in float32, because rounding their operands would take longer than it
+        saves.
+        """
+        if batch_size * weight_NK.numel() >= MIN_BFLOAT16_WORK:
+            weight_NK = self.round(weight_NK)
+        return RepeatedMatmul(weight_NK, batch_size=batch_size, num_uses=num_uses)
 
 
 class RepeatedMatmul:
@@ -150,12 +157,12 @@ class RepeatedMatmul:
         batch_size: B of all products.
         num_uses: the approximate number of products.
 
-    Attributes: library, which computes the products, and, if it is Library.TORCH, weight_KN, the
-    contiguous transposed matrix.
+    Attributes: library, which computes the products; dtype, the type of W; and, if the library is
+    Library.TORCH, weight_KN, the contiguous transposed matrix.
     """
 
     def __init__(self, weight_NK: Tensor, *, batch_size: int, num_uses: int) -> None:
-        self._batch_size, self._dtype = batch_size, weight_NK.dtype
+        self._batch_size, self.dtype = batch_size, weight_NK.dtype
         self.library = choose_library(weight_NK, batch_size, num_uses)
         if self.library is Library.ONEDNN:
             self._packed = kernels.pack_onednn(weight_NK, batch_size)
@@ -167,20 +174,20 @@ class RepeatedMatmul:
 
     def __call__(self, x_BK: Tensor, out: Tensor | None = None) -> Tensor:
         """Return x W^T in the type of x: in a new tensor, or in `out`."""
-        if self.library is Library.TORCH and x_BK.dtype == self._dtype:
+        if self.library is Library.TORCH and x_BK.dtype == self.dtype:
             return torch.mm(x_BK, self.weight_KN, out=out)
         product_BN = self._multiply(x_BK)
         return product_BN.to(x_BK.dtype) if out is None else out.copy_(product_BN)
 
     def add_to(self, sum_BN: Tensor, x_BK: Tensor) -> Tensor:
         """Add x W^T to sum_BN in place."""
-        if self.library is Library.TORCH and x_BK.dtype == self._dtype:
+        if self.library is Library.TORCH and x_BK.dtype == self.dtype:
             return sum_BN.addmm_(x_BK, self.weight_KN)
         return sum_BN.add_(self._multiply(x_BK))
 
     def _multiply(self, x_BK: Tensor) -> Tensor:
         """Return x W^T in the precision of the products."""
-        x_BK = x_BK.to(self._dtype)
+        x_BK = x_BK.to(self.dtype)
         if self.library is Library.ONEDNN:
             return kernels.multiply_onednn(x_BK, self._packed)
         if self.library is Library.MKL_PACKED:

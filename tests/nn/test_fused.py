@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from rnnlm_cli.nn import RecurrentLayer, choice, kernels, matmul
 from rnnlm_cli.nn.cells import CELLS
+from rnnlm_cli.nn.matmul import Products
 
 pytest.importorskip("numba", reason="numba is not installed (the extra `fast`)")
 
@@ -14,7 +15,7 @@ T, B, E, H = 6, 5, 4, 19
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 
 
-@pytest.fixture(params=["compiled", "oneDNN"])
+@pytest.fixture(params=["compiled", "oneDNN", "torch.mm"])
 def products(request, monkeypatch):
     """Run windows compiled as a whole, with BLAS, or step by step with another library."""
     if request.param == "oneDNN":
@@ -22,6 +23,8 @@ def products(request, monkeypatch):
             pytest.skip("this PyTorch has no oneDNN")
         monkeypatch.setattr(kernels, "CAPABILITIES", {"sse4a": True})
         monkeypatch.setattr(matmul, "MIN_ONEDNN_WORK", 1)
+    if request.param == "torch.mm":
+        monkeypatch.setattr("rnnlm_cli.nn.fused.products.SGEMM_ADDRESS", None)
     return request.param
 
 
@@ -55,6 +58,24 @@ def test_outputs_states_and_gradients_equal_those_in_float64(
     plain = run(exact, inputs, tuple(exact_state), resets, monkeypatch, fused=True)
     for ours, expected in zip(fused, plain, strict=True):
         assert_close(ours, expected, check_dtype=False, **TOLERANCE)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_bfloat16_gives_the_same_up_to_its_rounding(monkeypatch, cell):
+    monkeypatch.setattr(matmul, "MIN_BFLOAT16_WORK", 1)
+    torch.manual_seed(7)
+    layer, x = RecurrentLayer(cell, E, H), torch.randn(T, B, E, requires_grad=True)
+    state = layer.initial_state(B)
+    for part in state:
+        part.requires_grad_()
+    expected = run(layer, x, state, None, monkeypatch, fused=False)
+    layer.products = Products("bfloat16")
+    for fused in (False, True):
+        rounded = run(layer, x, state, None, monkeypatch, fused=fused)
+        # 8 bits of each operand, and sums of up to 30 terms of size 1
+        for ours, plain in zip(rounded, expected, strict=True):
+            assert_close(ours, plain, rtol=0.05, atol=0.1)
+        assert not torch.equal(rounded[0], expected[0])
 
 
 @pytest.mark.parametrize("cell", CELLS)

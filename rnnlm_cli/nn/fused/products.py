@@ -22,7 +22,7 @@ def bind(
 ) -> Callable[..., None]:
     """Return a function that runs a window, with its products x W^T and its W filled in."""
     matmul = products.repeat(weight_NK, batch_size=like_TBG.shape[1], num_uses=len(like_TBG))
-    is_plain = matmul.library is Library.TORCH and products.precision == "float32"
+    is_plain = matmul.library is Library.TORCH and matmul.dtype == torch.float32
     if is_plain and SGEMM_ADDRESS is not None:
         return partial(run_window, matmul.weight_KN.numpy())
     interpreted: Callable[..., None] = run_window.py_func  # type: ignore[attr-defined]
