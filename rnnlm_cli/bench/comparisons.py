@@ -8,18 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rnnlm_cli.bench.layer_runs import LayerRun, TorchLayerRun, make_torch_module
 from rnnlm_cli.bench.products import WindowProducts, make_step_products
 from rnnlm_cli.bench.timing import Run, Timing, compare
-from rnnlm_cli.config import CellName, ModelConfig, TrainConfig
+from rnnlm_cli.bench.training_step import make_training_step
+from rnnlm_cli.config import CellName, ModelConfig, Precision, TrainConfig
 from rnnlm_cli.nn.cells import CELLS
+from rnnlm_cli.nn.matmul import supports_bfloat16
 from rnnlm_cli.nn.network import RecurrentNetwork
-from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.nn.stepper import Stepper
-from rnnlm_cli.train.optimizer import clip_gradients, make_optimizers
 
 LAYER_SHAPES = ((50, 50, 128), (16, 64, 256), (32, 64, 256), (64, 64, 512), (64, 64, 1024))
 GENERATION_SIZES = ((2, 128), (1, 256), (2, 512), (2, 1024))  # layers, H
@@ -28,6 +27,8 @@ VOCABULARIES = (10_000, 100_000)
 GENERATION_VOCAB_SIZE = 100  # that of a character model
 NUM_SAMPLED_CLASSES = 1024
 STEPS_PER_RUN = 100  # of generation
+PRECISION_SIZES = (256, 512, 1024)
+PRECISIONS: tuple[Precision, Precision] = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,12 @@ class Bench:
         for vocab_size in VOCABULARIES[:1] if self._small else VOCABULARIES:
             config = ModelConfig(vocab_size=vocab_size, embedding_size=256, hidden_size=256)
             yield self._compare_training_step(config, 32, 32)
+
+    def compare_precisions(self) -> Iterator[Comparison]:
+        """Compare training steps in float32 and in bfloat16, if the processor gains from it."""
+        if supports_bfloat16(self._device):
+            for size in PRECISION_SIZES[:1] if self._small else PRECISION_SIZES:
+                yield self._compare_precisions(size)
 
     def compare_model(
         self, network: RecurrentNetwork, training: dict[str, Any]
@@ -154,55 +161,44 @@ class Bench:
         self, config: ModelConfig, batch_size: int, length: int
     ) -> Comparison:
         """Compare training steps with all classes and, if V is large enough, with a sample."""
-        inputs_TB = torch.randint(config.vocab_size, (length, batch_size), device=self._device)
         runs: dict[str, Run] = {}
         counts_V = 1e6 / torch.arange(1, config.vocab_size + 1)  # Zipf's law
+        train = TrainConfig(batch_size=batch_size, bptt=length)
         for name in ("full", "sampled") if config.vocab_size > NUM_SAMPLED_CLASSES else ("full",):
-            network = RecurrentNetwork(config).to(self._device)
             classes = ClassSampler(counts_V, NUM_SAMPLED_CLASSES) if name == "sampled" else None
-            runs[name] = _TrainingRun(network, inputs_TB, classes).step
+            runs[name] = make_training_step(config, train, classes, self._device)
         timings = compare(runs, self._device, seconds=self._seconds)
         shape = f"V={config.vocab_size} B={batch_size} T={length} H={config.hidden_size}"
         if len(runs) == 1:
             return Comparison("training step", shape, timings, batch_size * length)
-        ratio = timings["full"].median / timings["sampled"].median
         return Comparison(
             f"training step, {NUM_SAMPLED_CLASSES} of V", shape, timings, batch_size * length,
-            {"full / sampled": ratio},
+            _divide(timings, "full", "sampled"),
         )
+
+    def _compare_precisions(self, size: int) -> Comparison:
+        """Compare training steps of a character model in both precisions."""
+        config = ModelConfig(vocab_size=GENERATION_VOCAB_SIZE, hidden_size=size)
+        runs: dict[str, Run] = {
+            name: make_training_step(config, TrainConfig(precision=name), None, self._device)
+            for name in PRECISIONS
+        }
+        timings = compare(runs, self._device, seconds=self._seconds)
+        batch_size, length = TrainConfig.batch_size, TrainConfig.bptt
+        return Comparison(
+            "training step, precisions", f"B={batch_size} T={length} H={size}", timings,
+            batch_size * length, _divide(timings, *PRECISIONS),
+        )
+
+
+def _divide(timings: dict[str, Timing], above: str, below: str) -> dict[str, float]:
+    """Return the ratio of two medians, by its name."""
+    return {f"{above} / {below}": timings[above].median / timings[below].median}
 
 
 def _make_comparison(
     what: str, shape: str, timings: dict[str, Timing], tokens: int
 ) -> Comparison:
     """Return the comparison of three candidates: torch.nn, ours, and the bare products."""
-    theirs, ours, bare = (timings[name].median for name in ("torch.nn", "ours", "products"))
-    ratios = {"torch.nn / ours": theirs / ours, "products / ours": bare / ours}
+    ratios = _divide(timings, "torch.nn", "ours") | _divide(timings, "products", "ours")
     return Comparison(what, shape, timings, tokens, ratios)
-
-
-class _TrainingRun:
-    """Training steps of a network, all on one window."""
-
-    def __init__(
-        self, network: RecurrentNetwork, inputs_TB: Tensor, classes: ClassSampler | None
-    ) -> None:
-        self._network, self._inputs_TB, self._classes = network, inputs_TB, classes
-        self._config, self._steps = TrainConfig(), 0
-        self._optimizers = make_optimizers(network, self._config, sparse=classes is not None)
-        self._state = network.initial_state(inputs_TB.shape[1])
-
-    def step(self) -> None:
-        """Take one training step."""
-        self._steps += 1
-        generator = make_generator(1, "classes", self._steps)
-        loss, _ = self._network.compute_loss(
-            self._inputs_TB, self._inputs_TB.roll(-1, 0), self._state,
-            sample=None if self._classes is None else self._classes.draw(generator),
-        )
-        for parameter in self._network.parameters():
-            parameter.grad = None
-        loss.backward()
-        clip_gradients(self._network, self._config.clip)
-        for optimizer in self._optimizers:
-            optimizer.step(self._config.peak_lr)

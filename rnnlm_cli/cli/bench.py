@@ -15,6 +15,8 @@ from rnnlm_cli.cli.options import open_model, options_from
 from rnnlm_cli.config import MachineConfig
 
 if TYPE_CHECKING:
+    import torch
+
     from rnnlm_cli.bench.comparisons import Bench, Comparison
     from rnnlm_cli.bench.timing import Timing
 
@@ -38,7 +40,12 @@ def bench(
     Layers are timed in milliseconds per window, training steps in milliseconds, and generation in
     tokens per second. Each figure is the median of alternating runs, with the interquartile range
     in percent. A ratio above 1 means that the hand-written code is faster. "products" are the
-    matrix products alone.
+    matrix products alone, each by the library that is fastest for it here.
+
+    The hand-written layers run as in training: each thread takes some rows of the batch. Their
+    products are computed by oneDNN on AMD processors, except for small ones, and by MKL on others;
+    their pointwise operations by numba if it is installed (the extra "fast"). The first line says
+    what was chosen on this machine.
     """
     machine = MachineConfig(**given)
     loaded = None if model is None else open_model(model, machine)
@@ -52,7 +59,7 @@ def bench(
         loaded.network, dict(loaded.training)
     )
     if not json:
-        print(_describe_machine(), file=sys.stderr)
+        print(_describe_machine(device), file=sys.stderr)
     lines = (json_format.dumps(_to_dict(row)) for row in rows) if json else _format_table(rows)
     for line in lines:
         print(line, flush=True)
@@ -62,16 +69,21 @@ def _measure_all(measure: Bench) -> Iterator[Comparison]:
     yield from measure.compare_layers()
     yield from measure.compare_generation()
     yield from measure.compare_output_layers()
+    yield from measure.compare_precisions()
 
 
-def _describe_machine() -> str:
+def _describe_machine(device: torch.device) -> str:
     import platform
 
     import torch
 
+    from rnnlm_cli.nn.choice import describe_kernels
+
+    kernels = describe_kernels(device)
     return (
         f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, "
-        f"{torch.backends.cpu.get_cpu_capability()}, {platform.system()} {platform.machine()}"
+        f"{torch.backends.cpu.get_cpu_capability()}, {platform.system()} {platform.machine()}; "
+        f"products: {kernels['products']}; pointwise operations: {kernels['pointwise']}"
     )
 
 

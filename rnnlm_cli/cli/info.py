@@ -71,6 +71,7 @@ def _find_repeat_command(facts: Mapping[str, Any]) -> Iterator[str]:
     """
     yield "rnnlm train TEXT"
     values = {
+        "precision": "float32" if "lr" in facts else None,  # earlier versions had no other
         **facts, "vocab_size": facts.get("max_vocab_size"), "steps": facts.get("planned_steps")
     }
     if "min_count" in facts and facts.get("valid_fraction") is None:

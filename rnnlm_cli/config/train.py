@@ -21,7 +21,8 @@ class TrainConfig(Config):
     """The settings of fitting a network. At most one budget: minutes, epochs or steps.
 
     If `lr` or `weight_decay` is None, it depends on the optimizer; if `softmax` is None, on the
-    size of the vocabulary and on the device.
+    size of the vocabulary and on the device. If `precision` is None, it is float32; a new run
+    chooses it by the processor.
     """
 
     bptt: int = option(
@@ -57,10 +58,10 @@ class TrainConfig(Config):
         1024, "Number of classes that --softmax sampled draws for a window.",
         whole_number(1, 1 << 24), flags=("--softmax-samples",), panel="Optimization",
     )
-    precision: Precision = option(
-        "float32", "Precision of the operands of matrix products in training. bfloat16 is faster "
-        "for large hidden sizes, on processors with avx512_bf16 or AMX and on CUDA; sums, "
-        "weights, gates and validation stay in float32.", panel="Optimization",
+    precision: Precision | None = option(
+        None, "Precision of the operands of matrix products in training. Sums, weights, gates and "
+        "validation stay in float32.", panel="Optimization",
+        default_text="bfloat16 on processors with avx512_bf16 or AMX, else float32",
     )
     minutes: float | None = option(
         None, "Wall-clock time limit in minutes, start-up and evaluation included.",

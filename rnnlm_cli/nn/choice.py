@@ -41,6 +41,12 @@ def load_fused() -> ModuleType | None:
     return fused
 
 
+def must_compile() -> bool:
+    """Return whether the first large window will take some seconds, to compile its cell."""
+    fused = load_fused()
+    return fused is not None and not fused.has_machine_code()
+
+
 def describe_kernels(device: torch.device) -> dict[str, str]:
     """Say what computes products and pointwise operations; the last digits depend on it."""
     if device.type != "cpu":

@@ -189,16 +189,18 @@ class RecurrentNetwork(nn.Module):
             )
         return loss, after
 
-    def compute_surprisal(
-        self, inputs_TB: Tensor, targets_TB: Tensor, state: States, resets_TB: Tensor | None = None
+    def read(
+        self, inputs_TB: Tensor, state: States, resets_TB: Tensor | None = None
     ) -> tuple[Tensor, States]:
-        """Read a window; return (-ln p of each target under the full softmax, (T, B), state)."""
-        y_TBH, after = self._run(inputs_TB, state, resets_TB, None)
-        nats_M = compute_surprisal(
-            y_TBH.flatten(0, 1), self.output_table, self.output_bias, targets_TB.flatten(),
+        """Read a window; return (outputs of the last layer, (T, B, H), state)."""
+        return self._run(inputs_TB, state, resets_TB, None)
+
+    def compute_surprisal(self, y_MH: Tensor, targets_M: Tensor) -> Tensor:
+        """Return -ln p of each target under the full softmax, (M,), given the outputs of `read`."""
+        return compute_surprisal(
+            y_MH, self.output_table, self.output_bias, targets_M,
             unknown_trained=self.config.unknown_trained, products=self.products,
         )
-        return nats_M.view_as(targets_TB), after
 
     @property
     def output_table(self) -> Tensor:

@@ -73,6 +73,7 @@ def summarize_training(
         "clip": config.clip,
         "softmax": "full" if learner.classes is None else "sampled",
         "num_sampled": None if learner.classes is None else config.num_sampled,
+        "precision": config.precision or "float32",
         "seed": config.seed,
         "valid_nats": _finite_or_none(valid_nats),
         "test_nats": None if test_nats is None else _finite_or_none(test_nats),
@@ -95,6 +96,7 @@ def _describe_run(description: Mapping[str, Any]) -> str | None:
     try:
         training = dict(description["training"])
         kept = {name: each for name, each in training.items() if name not in FIGURES}
+        kept.setdefault("precision", "float32")  # earlier versions had no other
         parts = {name: description[name] for name in ("model", "sentences", "vocabulary")}
         return encode_canonical({**parts, "training": kept})
     except (KeyError, TypeError, ValueError):

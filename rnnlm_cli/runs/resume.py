@@ -197,6 +197,7 @@ def _require_same_settings(request: TrainingRequest, checkpoint: Checkpoint) -> 
         "text": "sentences" if text.sentences else "running", "min_count": text.least_count,
         "encoding": text.codec, "lr": train.peak_lr, "weight_decay": train.decay,
         "softmax": "sampled" if checkpoint.learner.sampled else "full",
+        "precision": train.precision or "float32",
     }
     problems = [
         f"{flag_of_setting(name)}: {value!r} given, the run has {recorded[name]!r}"

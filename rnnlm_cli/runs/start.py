@@ -89,8 +89,8 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
 
     from rnnlm_cli.machine import describe_environment, prepare_machine
     from rnnlm_cli.model_file import require_storable
-    from rnnlm_cli.nn.choice import describe_kernels
-    from rnnlm_cli.nn.matmul import require_bfloat16
+    from rnnlm_cli.nn.choice import describe_kernels, must_compile
+    from rnnlm_cli.nn.matmul import choose_precision, require_bfloat16
     from rnnlm_cli.runs.duration import plan_run
     from rnnlm_cli.runs.history import History
     from rnnlm_cli.runs.run import Run
@@ -115,6 +115,8 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
     train = recipe.train
     if weights is not None and "lr" not in request.settings:
         train = replace(train, lr=train.peak_lr * LR_FACTOR)
+    if train.precision is None:
+        train = replace(train, precision=choose_precision(device))
     config = RunConfig(
         sources=request.sources.absolute(), text=text, model=recipe.model, train=train,
         cache_dir=_absolute(request.cache_dir), init=_absolute(request.init),
@@ -125,6 +127,8 @@ def build_run(request: TrainingRequest, progress: Progress, started: float) -> R
         messages=progress,
     )
     network = learner.network
+    if device.type == "cpu" and must_compile():
+        progress.note("numba compiles the cells for this processor, once; this takes some seconds")
     return Run(
         corpus=corpus,
         config=config,

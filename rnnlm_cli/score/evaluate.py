@@ -9,6 +9,7 @@ from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.network import RecurrentNetwork
@@ -16,11 +17,12 @@ from rnnlm_cli.score.rows import DocumentRows, Rows, pack_sentences, read_window
 from rnnlm_cli.score.score import Mask, Nats, Score
 from rnnlm_cli.text.lines import iter_lines
 from rnnlm_cli.text.tokenizers import Ids
-from rnnlm_cli.threads import run_together, split_rows
+from rnnlm_cli.threads import one_thread, run_together, split_rows
 from rnnlm_cli.windows import Window
 
 MAX_BATCH_TOKENS = 1 << 12  # tokens in one pass through the network, which bounds its memory
 MAX_ROWS = 64
+MIN_POSITIONS = 256  # of a thread, in the output layer of few rows
 WARM_UP_TOKENS = 256  # tokens of context that a row reads before its first scored token
 MAX_BATCH_SENTENCES = 4096
 
@@ -37,11 +39,13 @@ def read_rows(
     """
     _, batch_size = rows.shape
     window_size = max(1, (batch_tokens or MAX_BATCH_TOKENS) // batch_size)
-    parts = [
-        _PartOfRows(network, part) for part in split_rows(batch_size, network.device)
-    ]
+    slices = split_rows(batch_size, network.device)
+    parts = [_PartOfRows(network, part) for part in slices]
     for window, counted_TB in read_windows(rows, window_size):
-        nats = run_together([partial(part.read, window) for part in parts])
+        if len(parts) > 1:
+            nats = run_together([partial(part.compute_nats, window) for part in parts])
+        else:
+            nats = [_compute_nats_of_few_rows(parts[0], window)]
         yield window.targets_TB.numpy(), np.concatenate(nats, axis=1), counted_TB
 
 
@@ -49,20 +53,45 @@ class _PartOfRows:
     """Some rows of a batch, which one thread reads. It holds their hidden state."""
 
     def __init__(self, network: RecurrentNetwork, rows: slice) -> None:
-        self._network, self._rows = network, rows
+        self.network, self._rows = network, rows
         self._state = network.initial_state(rows.stop - rows.start)
 
     @torch.inference_mode()
-    def read(self, window: Window) -> Nats:
-        """Read the next window, and return -ln p of its targets in these rows, in float64."""
+    def read(self, window: Window) -> tuple[Tensor, Tensor]:
+        """Read the next window; return the network's outputs, (M, H), and the targets, (M,)."""
         inputs_TB, targets_TB, resets_TB = (
-            tensor[:, self._rows].contiguous().to(self._network.device) for tensor in window
+            tensor[:, self._rows].contiguous().to(self.network.device) for tensor in window
         )
-        nats_TB, self._state = self._network.compute_surprisal(
-            inputs_TB, targets_TB, self._state, resets_TB
-        )
-        nats: Nats = nats_TB.double().cpu().numpy()
-        return nats
+        y_TBH, self._state = self.network.read(inputs_TB, self._state, resets_TB)
+        return y_TBH.flatten(0, 1), targets_TB.flatten()
+
+    def compute_nats(self, window: Window) -> Nats:
+        """Read the next window; return -ln p of its targets in these rows, (T, B)."""
+        y_MH, targets_M = self.read(window)
+        nats_M = _compute_nats_of(self.network, y_MH, targets_M)
+        return nats_M.reshape(len(window.targets_TB), -1)
+
+
+def _compute_nats_of_few_rows(part: _PartOfRows, window: Window) -> Nats:
+    """Return -ln p of all targets of a window that has too few rows to share them, (T, B).
+
+    One thread reads the window: several would wait for each other at every step, and gain nothing.
+    The output layer, which is large for many words, is shared by positions.
+    """
+    with one_thread():
+        y_MH, targets_M = part.read(window)
+    nats = run_together([
+        partial(_compute_nats_of, part.network, y_MH[positions], targets_M[positions])
+        for positions in split_rows(len(y_MH), y_MH.device, min_rows=MIN_POSITIONS)
+    ])
+    return np.concatenate(nats).reshape(window.targets_TB.shape)
+
+
+@torch.inference_mode()
+def _compute_nats_of(network: RecurrentNetwork, y_MH: Tensor, targets_M: Tensor) -> Nats:
+    """Return -ln p of targets, given the network's outputs before them, (M,), in float64."""
+    nats: Nats = network.compute_surprisal(y_MH, targets_M).double().cpu().numpy()
+    return nats
 
 
 def compute_row_nats(

@@ -72,7 +72,7 @@ def make_learner(
     if initial is not None:
         network.load_state_dict(initial)
     network.to(device)
-    network.products = Products(config.precision)
+    network.products = Products(config.precision or "float32")
     rows = TrainingRows(
         corpus.train.tokens_N, batch_size=batch_size, bptt=bptt, sentences=sentences,
         seed=config.seed,

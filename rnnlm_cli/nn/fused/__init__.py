@@ -8,10 +8,13 @@ Importing this package imports numba.
 """
 
 from rnnlm_cli.config import CellName
+from rnnlm_cli.nn.fused.compiler import has_machine_code
 from rnnlm_cli.nn.fused.elman import FusedElman
 from rnnlm_cli.nn.fused.gru import FusedGRU
 from rnnlm_cli.nn.fused.lstm import FusedLSTM
 from rnnlm_cli.nn.recurrence import Recurrence
+
+__all__ = ["FUSED_RECURRENCES", "has_machine_code"]
 
 FUSED_RECURRENCES: dict[CellName, Recurrence] = {
     "elman_tanh": FusedElman(relu=False),

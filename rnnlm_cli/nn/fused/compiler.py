@@ -50,6 +50,11 @@ def _find_cache_folder() -> Path | None:
 _CACHE_FOLDER = _find_cache_folder()
 
 
+def has_machine_code() -> bool:
+    """Return whether an earlier process has compiled something, and it was kept."""
+    return _CACHE_FOLDER is not None and any(_CACHE_FOLDER.iterdir())
+
+
 def compiled(function: Function) -> Function:
     """Compile a function when it is first called, or take its machine code from the cache."""
     former = numba.config.CACHE_DIR
