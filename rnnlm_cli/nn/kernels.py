@@ -127,10 +127,10 @@ def find_sgemm() -> int | None:
 
     PyTorch's library for x86 exports MKL's. Its integers have 32 bits.
     """
-    if sys.platform != "linux":
+    path = Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
+    if sys.platform != "linux" or not path.exists():
         return None
-    library = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
-    sgemm = getattr(library, "sgemm_", None)
+    sgemm = getattr(ctypes.CDLL(str(path)), "sgemm_", None)
     return None if sgemm is None else ctypes.cast(sgemm, ctypes.c_void_p).value
 
 

@@ -1,5 +1,10 @@
 """The cells that numba compiles, against the plain recurrences and in float64."""
 
+import math
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -116,3 +121,37 @@ def test_another_type_and_a_small_window_take_the_plain_recurrence(monkeypatch):
     assert choice.choose_recurrence("gru", large) is not RECURRENCES["gru"]
     for gates in (large[:4], large.double(), large.to("meta")):
         assert choice.choose_recurrence("gru", gates) is RECURRENCES["gru"]
+
+
+RUN_TANH = """
+from rnnlm_cli.nn.fused.pointwise import tanh
+import numpy as np
+print(float(tanh(np.float32(0.5))), sum(tanh.stats.cache_hits.values()))
+"""
+
+
+def run_tanh(cache_folder):
+    """Compute tanh(0.5) in a new process; return it, and how often its code was on disk."""
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache_folder)}
+    process = subprocess.run(
+        [sys.executable, "-c", RUN_TANH], env=environment, capture_output=True, text=True,
+        check=True,
+    )
+    assert process.stderr == ""
+    value, hits = process.stdout.split()
+    assert float(value) == pytest.approx(math.tanh(0.5))
+    return int(hits)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME names the cache on Linux")
+def test_machine_code_is_kept_and_damage_to_it_does_no_harm(tmp_path):
+    assert run_tanh(tmp_path) == 0
+    assert run_tanh(tmp_path) == 1
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert kept and all(path.is_relative_to(tmp_path / "rnnlm-compiled") for path in kept)
+    for damage in (b"", b"not a pickle", kept[0].read_bytes()[:40]):
+        for path in kept:
+            path.write_bytes(damage)
+        assert run_tanh(tmp_path) == 0
+    (tmp_path / "file").write_bytes(b"")
+    assert run_tanh(tmp_path / "file") == 0  # no folder can be made there

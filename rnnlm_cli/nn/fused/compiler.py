@@ -3,10 +3,7 @@
 A compiled function does not hold the lock of the interpreter. Its machine code is kept on disk.
 """
 
-import hashlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -14,8 +11,8 @@ import numpy as np
 from llvmlite import binding
 from numba.core import types
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
+from rnnlm_cli.nn.fused.code_cache import find_folder, keep_code
 from rnnlm_cli.nn.kernels import find_sgemm
 
 Array = NDArray[np.float32]
@@ -30,39 +27,20 @@ OPTIONS = {
 }
 
 
-def _find_cache_folder() -> Path | None:
-    """Return the folder for the machine code of this version; None if none can be written.
-
-    Numba takes code from a folder again although a function that it calls, in another file, has
-    changed. So the folder's name has a checksum of all files of this package.
-    """
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    folder = user_cache_path("rnnlm-compiled", appauthor=False) / digest.hexdigest()[:16]
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        return None
-    return folder if os.access(folder, os.W_OK) else None
-
-
-_CACHE_FOLDER = _find_cache_folder()
+_CODE_FOLDER = find_folder()
 
 
 def has_machine_code() -> bool:
     """Return whether an earlier process has compiled something, and it was kept."""
-    return _CACHE_FOLDER is not None and any(_CACHE_FOLDER.iterdir())
+    return _CODE_FOLDER is not None and any(_CODE_FOLDER.iterdir())
 
 
 def compiled(function: Function) -> Function:
-    """Compile a function when it is first called, or take its machine code from the cache."""
-    former = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_CACHE_FOLDER or "")
-    try:
-        return cast(Function, numba.njit(cache=_CACHE_FOLDER is not None, **OPTIONS)(function))
-    finally:
-        numba.config.CACHE_DIR = former
+    """Compile a function when it is first called, or take its machine code from the disk."""
+    dispatcher = numba.njit(**OPTIONS)(function)
+    if _CODE_FOLDER is not None:
+        keep_code(dispatcher, _CODE_FOLDER)
+    return cast(Function, dispatcher)
 
 
 # BLAS as PyTorch brings it; without it, the name stands for nothing and is never called. It is
