@@ -15,7 +15,7 @@ from rnnlm_cli.errors import ConfigError
 ROOT = Path("/")
 PROCESSORS = "sys/devices/system/cpu"
 OWN_CGROUPS, CGROUPS = "proc/self/cgroup", "sys/fs/cgroup"
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
 
 
 def prepare_machine(config: MachineConfig) -> torch.device:
@@ -144,6 +144,7 @@ def _keep_freed_memory() -> None:
     if mallopt is not None:
         for option in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             mallopt(option, 1 << 30)
+        mallopt(M_ARENA_MAX, 1)  # of several arenas, those of other threads give memory back
 
 
 def total_memory(device: torch.device) -> int | None:

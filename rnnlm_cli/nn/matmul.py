@@ -27,6 +27,7 @@ MIN_PACKED_SIZE = 1 << 20  # elements of the matrix; packing a smaller one for M
 MIN_PACKED_USES = 16  # packing costs about as much as two products
 # Multiply-adds of a product. A call of oneDNN costs 15 us more than one of MKL.
 MIN_ONEDNN_WORK = MIN_BFLOAT16_WORK = 1 << 23
+MIN_ONEDNN_SUM = 1 << 20  # elements of the gradient of a matrix; MKL is as fast for smaller ones
 
 
 class Library(StrEnum):
@@ -140,9 +141,12 @@ class Products:
         return self.add_outer(x_MK.new_zeros(grad_MN.shape[1], x_MK.shape[1]), grad_MN, x_MK)
 
     def add_outer(self, sum_NK: Tensor, grad_MN: Tensor, x_MK: Tensor) -> Tensor:
-        """Add grad^T x to a sum in place. MKL is as fast as oneDNN here, on AMD too."""
+        """Add grad^T x to a sum in place."""
         grad_MN, x_MK = self.round(grad_MN), self.round(x_MK)
         if x_MK.dtype == sum_NK.dtype:
+            library = choose_library(grad_MN.t(), x_MK.shape[1])
+            if library is Library.ONEDNN and sum_NK.numel() >= MIN_ONEDNN_SUM:
+                return sum_NK.add_(kernels.multiply_onednn(grad_MN.t(), x_MK.t()))
             return sum_NK.addmm_(grad_MN.t(), x_MK)
         return sum_NK.add_(torch.mm(grad_MN.t(), x_MK))
 

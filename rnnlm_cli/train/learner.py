@@ -15,11 +15,13 @@ from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.nn.randomness import make_generator
 from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.text.corpus import Corpus
+from rnnlm_cli.threads import split_rows
 from rnnlm_cli.train.optimizer import Optimizer, make_optimizers
 from rnnlm_cli.windows import TrainingRows, shrink
 
 MIN_SAMPLED_VOCABULARY = 4000  # from this vocabulary size on, a CPU trains with sampled classes
-BYTES_PER_PARAMETER = 20  # weight, gradient, two moments of the optimizer, the best weight
+BYTES_PER_PARAMETER = 16  # weight, two moments of the optimizer, the best weight
+BYTES_PER_GRADIENT = 4  # each thread has the gradients of its rows
 
 
 @dataclass
@@ -60,7 +62,7 @@ def make_learner(
         messages: receives notes on what differs from what was asked for.
     Raises: RnnlmError if the model does not fit into memory.
     """
-    _require_memory(model, device)
+    _require_memory(model, config, device)
     num_tokens = len(corpus.train.tokens_N)
     batch_size, bptt = shrink(num_tokens, batch_size=config.batch_size, bptt=config.bptt)
     if (batch_size, bptt) != (config.batch_size, config.bptt):
@@ -99,10 +101,12 @@ def _uses_sampled_softmax(config: TrainConfig, model: ModelConfig, device: torch
     return model.vocab_size >= MIN_SAMPLED_VOCABULARY and device.type == "cpu"
 
 
-def _require_memory(config: ModelConfig, device: torch.device) -> None:
+def _require_memory(model: ModelConfig, config: TrainConfig, device: torch.device) -> None:
     with torch.device("meta"):  # which allocates nothing
-        num_parameters = RecurrentNetwork(config).num_parameters
-    needed, available = BYTES_PER_PARAMETER * num_parameters, total_memory(device)
+        num_parameters = RecurrentNetwork(model).num_parameters
+    num_gradients = len(split_rows(config.batch_size, device))
+    needed = (BYTES_PER_PARAMETER + BYTES_PER_GRADIENT * num_gradients) * num_parameters
+    available = total_memory(device)
     if available is not None and needed > available:
         raise RnnlmError(
             f"--hidden-size: a model of {num_parameters:,} parameters needs {needed / 1e9:,.0f} GB "

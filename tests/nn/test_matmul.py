@@ -20,7 +20,8 @@ ROUNDING: dict[Precision, dict[str, float]] = {
 @pytest.fixture(params=[*Library])
 def library(request, monkeypatch):
     """Force each library that this PyTorch has, whatever the processor is."""
-    for name in ("MIN_PACKED_SIZE", "MIN_PACKED_USES", "MIN_ONEDNN_WORK", "MIN_BFLOAT16_WORK"):
+    for name in ("MIN_PACKED_SIZE", "MIN_PACKED_USES", "MIN_ONEDNN_WORK", "MIN_ONEDNN_SUM",
+                 "MIN_BFLOAT16_WORK"):
         monkeypatch.setattr(matmul, name, 1)
     is_missing = {
         Library.MKL_PACKED: not kernels.has_packed_mkl(), Library.ONEDNN: not kernels.has_onednn()
