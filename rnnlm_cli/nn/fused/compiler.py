@@ -60,13 +60,17 @@ _sgemm: Any = _types.ExternalFunction("rnnlm_sgemm", types.void(
 
 @compiled
 def sgemm(weight_KN: Array, x_BK: Array, out_BN: Array, add: bool) -> None:
-    """Compute x W into `out`, or add it to `out`, by BLAS. All arrays are contiguous."""
+    """Compute x W into `out`, or add it to `out`, by BLAS. All arrays are contiguous.
+
+    W may have more columns than `out`; they are not used.
+    """
     # BLAS counts columns first, so it computes the transposed product: out^T = W^T x^T.
     transposed = np.full(1, 78, np.uint8)  # the letter N: the arrays are taken as they are
-    sizes = np.array([weight_KN.shape[1], x_BK.shape[0], weight_KN.shape[0]], np.int32)
+    sizes = np.array([out_BN.shape[1], len(x_BK), len(weight_KN), weight_KN.shape[1]], np.int32)
     factors = np.array([1.0, 1.0 if add else 0.0], np.float32)
-    n, m, k, one, beta = sizes[0:], sizes[1:], sizes[2:], factors[0:], factors[1:]
+    n, m, k, width = sizes[0:], sizes[1:], sizes[2:], sizes[3:]
+    one, beta = factors[0:], factors[1:]
     _sgemm(
         transposed.ctypes, transposed.ctypes, n.ctypes, m.ctypes, k.ctypes, one.ctypes,
-        weight_KN.ctypes, n.ctypes, x_BK.ctypes, k.ctypes, beta.ctypes, out_BN.ctypes, n.ctypes,
+        weight_KN.ctypes, width.ctypes, x_BK.ctypes, k.ctypes, beta.ctypes, out_BN.ctypes, n.ctypes,
     )

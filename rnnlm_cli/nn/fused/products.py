@@ -12,9 +12,13 @@ from typing import Any
 import torch
 from numba.extending import overload
 from torch import Tensor
+from torch.nn.functional import pad
 
 from rnnlm_cli.nn.fused.compiler import SGEMM_ADDRESS, Array, sgemm
 from rnnlm_cli.nn.matmul import Library, Products
+
+# Rows of 1024 numbers would all begin at the same place of a cache, and displace each other there.
+NUM_UNUSED_COLUMNS = 16
 
 
 def bind(
@@ -24,7 +28,7 @@ def bind(
     matmul = products.repeat(weight_NK, batch_size=like_TBG.shape[1], num_uses=len(like_TBG))
     is_plain = matmul.library is Library.TORCH and matmul.dtype == torch.float32
     if is_plain and SGEMM_ADDRESS is not None:
-        return partial(run_window, matmul.weight_KN.numpy())
+        return partial(run_window, pad(matmul.weight_KN, (0, NUM_UNUSED_COLUMNS)).numpy())
     interpreted: Callable[..., None] = run_window.py_func  # type: ignore[attr-defined]
     return partial(interpreted, matmul)
 
