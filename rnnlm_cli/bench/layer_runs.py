@@ -48,36 +48,34 @@ class LayerRun:
 
     def __init__(self, cell: CellName, x_TBH: Tensor, dy_TBH: Tensor) -> None:
         self._layer = RecurrentLayer(cell, x_TBH.shape[2], x_TBH.shape[2]).to(x_TBH.device)
-        self._x_TBH, self._dy_TBH = x_TBH, dy_TBH
-        self._parts = split_rows(x_TBH.shape[1], x_TBH.device)
+        self._parts = [
+            (x_TBH[:, rows].clone().requires_grad_(), dy_TBH[:, rows].contiguous())
+            for rows in split_rows(x_TBH.shape[1], x_TBH.device)
+        ]
 
     def run_forward(self) -> list[Tensor]:
-        """Compute the outputs."""
-        return run_together([partial(self._run_rows, rows) for rows in self._parts])
+        """Compute the outputs of each part of the rows."""
+        return run_together([partial(self._run_rows, x_TBH) for x_TBH, _ in self._parts])
 
     def run_forward_and_backward(self) -> list[Tensor]:
-        """Compute the outputs, and the gradients of the inputs and of all parameters."""
-        parts = run_together([partial(self._backpropagate_rows, rows) for rows in self._parts])
+        """Compute the gradients of the inputs of each part, and those of all parameters."""
+        parts = run_together([partial(self._backpropagate_rows, *part) for part in self._parts])
         first, *others = ([*gradients] for _, *gradients in parts)
         with one_thread():
             for gradients in others:
                 for total, gradient in zip(first, gradients, strict=True):
                     total.add_(gradient)
-            return [torch.cat([dx for dx, *_ in parts], dim=1), *first]
+        return [*(dx for dx, *_ in parts), *first]
 
     @torch.no_grad()
-    def _run_rows(self, rows: slice) -> Tensor:
-        x_TBH = self._x_TBH[:, rows].contiguous()
+    def _run_rows(self, x_TBH: Tensor) -> Tensor:
         y_TBH: Tensor = self._layer(x_TBH, self._layer.initial_state(x_TBH.shape[1]))[0]
         return y_TBH
 
-    def _backpropagate_rows(self, rows: slice) -> tuple[Tensor, ...]:
-        """Return the gradient of the inputs in these rows, and those of the parameters."""
-        x_TBH = self._x_TBH[:, rows].contiguous().requires_grad_()
+    def _backpropagate_rows(self, x_TBH: Tensor, dy_TBH: Tensor) -> tuple[Tensor, ...]:
+        """Return the gradient of these inputs, and their part of those of the parameters."""
         y_TBH, _ = self._layer(x_TBH, self._layer.initial_state(x_TBH.shape[1]))
-        return torch.autograd.grad(
-            y_TBH, [x_TBH, *self._layer.parameters()], self._dy_TBH[:, rows]
-        )
+        return torch.autograd.grad(y_TBH, [x_TBH, *self._layer.parameters()], dy_TBH)
 
 
 def make_torch_module(cell: CellName, input_size: int, size: int, layers: int) -> torch.nn.Module:
