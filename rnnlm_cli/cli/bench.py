@@ -30,7 +30,7 @@ def bench(
         "-m", "--model", help="Measure this model: its layer, training step and generation.",
         show_default=False)] = None,
     quick: Annotated[bool, typer.Option(
-        "--quick", help="Measure small sizes only, in less than 20 seconds.")] = False,
+        "--quick", help="Measure small sizes only, in about 20 seconds.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object per line.")] = False,
     *,
     given: dict[str, Any],
@@ -100,14 +100,17 @@ def _format_table(rows: Iterator[Comparison]) -> Iterator[str]:
     headed: list[str] = []
     for row in rows:
         heading = [*row.timings, *row.ratios]
+        width = max(17, *(len(name) + 1 for name in heading))
         if heading != headed:
-            yield f"{'':52}" + "".join(f"{name:>17}" for name in heading)
+            yield f"{'':52}" + "".join(f"{name:>{width}}" for name in heading)
             headed = heading
         figures = [
             f"{_format_timing(row, each)} +-{each.spread:2.0f}%" for each in row.timings.values()
         ]
         figures += [f"{ratio:.2f}" for ratio in row.ratios.values()]
-        yield f"{row.what:<28}{row.shape:<24}" + "".join(f"{figure:>17}" for figure in figures)
+        yield f"{row.what:<28}{row.shape:<24}" + "".join(
+            f"{figure:>{width}}" for figure in figures
+        )
 
 
 def _format_timing(row: Comparison, timing: Timing) -> str:
