@@ -153,5 +153,10 @@ def test_machine_code_is_kept_and_damage_to_it_does_no_harm(tmp_path):
         for path in kept:
             path.write_bytes(damage)
         assert run_tanh(tmp_path) == 0
+    shared = tmp_path / "shared"
+    assert run_tanh(shared) == 0 and run_tanh(shared) == 1
+    (folder,) = (shared / "rnnlm-compiled").iterdir()
+    folder.chmod(0o777)  # others could have put their code there
+    assert run_tanh(shared) == 0
     (tmp_path / "file").write_bytes(b"")
     assert run_tanh(tmp_path / "file") == 0  # no folder can be made there

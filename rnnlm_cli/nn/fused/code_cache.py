@@ -2,6 +2,10 @@
 
 It is never more than a saving of time: code that cannot be read is compiled again, and a disk that
 cannot be written stops nothing.
+
+Numba reads the code as a pickle, which can run code, as Python does with its own compiled files. So
+the folder must belong to this user, and nobody else may be able to write to it. No model file,
+checkpoint or text is read in this way.
 """
 
 import hashlib
@@ -35,7 +39,16 @@ def find_folder() -> Path | None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return None
-    return folder if os.access(folder, os.W_OK) else None
+    return folder if _is_private(folder) else None
+
+
+def _is_private(folder: Path) -> bool:
+    """Return whether this user, and nobody else, can write to a folder."""
+    if not hasattr(os, "getuid"):  # on Windows, the folder lies in the user's profile
+        return os.access(folder, os.W_OK)
+    status = folder.stat()
+    is_ours = status.st_uid == os.getuid() and not status.st_mode & 0o022
+    return is_ours and os.access(folder, os.W_OK)
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]
