@@ -88,11 +88,6 @@ class LanguageModel:
         model.network.products = Products(precision)
         return model
 
-    @property
-    def precision(self) -> Precision:
-        """The precision of the operands of matrix products when texts are scored."""
-        return self.network.products.precision
-
     def score(
         self,
         texts: Iterable[str],

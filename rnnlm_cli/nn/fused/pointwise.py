@@ -1,4 +1,4 @@
-"""What the compiled cells share: tanh and sigmoid, and the resets of the state.
+"""Functions that the compiled cells share: tanh and sigmoid, and the resets of the state.
 
 Legend: T time, B batch, H hidden size. All arrays are contiguous.
 """
