@@ -4,12 +4,13 @@ from rnnlm_cli.config.machine import MachineConfig, Precision
 from rnnlm_cli.config.model import CellKind, CellName, ModelConfig, Nonlinearity
 from rnnlm_cli.config.option import MAX_SEED, MAX_SIZE
 from rnnlm_cli.config.sample import SampleConfig
-from rnnlm_cli.config.score import ScoreConfig
+from rnnlm_cli.config.score import FormatName, Normalization, ScoreConfig
 from rnnlm_cli.config.text import BOUNDARY_ID, UNKNOWN_ID, Level, TextConfig, TextMode
 from rnnlm_cli.config.train import OptimizerName, SoftmaxName, TrainConfig
 
 __all__ = [
-    "BOUNDARY_ID", "MAX_SEED", "MAX_SIZE", "UNKNOWN_ID", "CellKind", "CellName", "Level",
-    "MachineConfig", "ModelConfig", "Nonlinearity", "OptimizerName", "Precision",
+    "BOUNDARY_ID", "MAX_SEED", "MAX_SIZE", "UNKNOWN_ID", "CellKind", "CellName",
+    "FormatName", "Level", "MachineConfig", "ModelConfig", "Nonlinearity", "Normalization",
+    "OptimizerName", "Precision",
     "SampleConfig", "ScoreConfig", "SoftmaxName", "TextConfig", "TextMode", "TrainConfig",
 ]

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rnnlm_cli.config.machine import Precision
 from rnnlm_cli.config.option import MAX_SIZE, Config, flag_of, option, whole_number
+
+Normalization = Literal["none", "token", "char", "slor"]
+FormatName = Literal["text", "json", "tsv", "srilm", "kenlm"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ def score_sentences(
         all_nats = compute_sentence_nats(network, ids, batch_tokens=batch_tokens)
         for name, text, tokens_N, nats_N in zip(batch, predicted, ids, all_nats, strict=True):
             tokens = vocabulary.split(text) if with_tokens else None
-            score, token_scores = _sum_tokens(network, len(text), tokens_N, nats_N, tokens)
+            score, token_scores = _sum_tokens(network, text, tokens_N, nats_N, tokens)
             yield TextScore(name, score, closing, token_scores)
 
 
@@ -69,22 +69,24 @@ def score_document(
             batch_tokens=batch_tokens,
         )
     tokens = vocabulary.split(text) if with_tokens else None
-    score, token_scores = _sum_tokens(network, len(text), tokens_N, nats_N, tokens)
+    score, token_scores = _sum_tokens(network, text, tokens_N, nats_N, tokens)
     return TextScore(name, score, False, token_scores)
 
 
 def _sum_tokens(
-    network: RecurrentNetwork, num_characters: int, tokens_N: Ids, nats_N: Nats,
+    network: RecurrentNetwork, text: str, tokens_N: Ids, nats_N: Nats,
     tokens: list[str] | None,
 ) -> tuple[Score, list[TokenScore] | None]:
     """Return the score of a text, and the score of each token if the `tokens` are given."""
     scored_N = has_probability(network, tokens_N)
-    score = Score.from_tokens(nats_N, tokens_N, scored_N, num_characters=num_characters)
+    score = Score.from_tokens(nats_N, tokens_N, scored_N, text=text)
     if tokens is None:
         return score, None
     columns = zip(tokens, tokens_N, nats_N, scored_N, strict=True)
     return score, [
-        TokenScore(token, float(nats) if scored else None, bool(token_id == UNKNOWN_ID))
+        TokenScore(
+            token, float(nats) if scored else None, bool(token_id == UNKNOWN_ID), int(token_id)
+        )
         for token, token_id, nats, scored in columns
     ]
 

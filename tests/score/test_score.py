@@ -18,18 +18,18 @@ tokens_with_nats = st.lists(
 )
 
 
-def sum_tokens(tokens, *, num_characters=0):
+def sum_tokens(tokens, *, text=""):
     """Sum (id, nats, is_scored) triples. A known token is always scored."""
     ids = np.array([token for token, _, _ in tokens], np.int32)
     nats = np.array([nats for _, nats, _ in tokens], np.float64)
     scored = np.array([token != 0 or scored for token, _, scored in tokens], np.bool_)
-    return Score.from_tokens(nats, ids, scored, num_characters=num_characters)
+    return Score.from_tokens(nats, ids, scored, text=text)
 
 
 def test_scored_unknown_tokens_are_part_of_the_sum():
-    score = Score.from_tokens(NATS, TOKENS, np.full(5, True), num_characters=9)
+    score = Score.from_tokens(NATS, TOKENS, np.full(5, True), text="a" * 9)
     assert score == Score(
-        nats=31.0, num_predicted=5, num_characters=9, num_unknown=2, unknown_nats=10.0
+        nats=31.0, num_predicted=5, num_characters=9, num_bytes=9, num_unknown=2, unknown_nats=10.0
     )
     assert score.num_read == 5
     assert score.nats_per_token == pytest.approx(31 / 5)
@@ -72,9 +72,11 @@ def test_perplexity_beyond_a_float_is_infinity():
 
 @given(tokens_with_nats, tokens_with_nats)
 def test_scores_of_parts_add_up_to_the_score_of_the_whole(first, second):
-    total = sum_tokens(first, num_characters=3) + sum_tokens(second, num_characters=4)
-    whole = sum_tokens(first + second, num_characters=7)
-    counts = ("num_predicted", "num_characters", "num_unknown", "num_unscored", "num_read")
+    total = sum_tokens(first, text="abc") + sum_tokens(second, text="d\u00e9fg")
+    whole = sum_tokens(first + second, text="abcd\u00e9fg")
+    counts = (
+        "num_predicted", "num_characters", "num_bytes", "num_unknown", "num_unscored", "num_read",
+    )
     for name in counts:
         assert getattr(total, name) == getattr(whole, name)
     assert total.nats == pytest.approx(whole.nats)
@@ -84,7 +86,7 @@ def test_scores_of_parts_add_up_to_the_score_of_the_whole(first, second):
 
 @given(tokens_with_nats)
 def test_the_empty_score_is_the_zero_of_the_sum(tokens):
-    score = sum_tokens(tokens, num_characters=5)
+    score = sum_tokens(tokens, text="abcde")
     assert score + Score() == Score() + score == sum([score], Score()) == score
 
 
