@@ -1,28 +1,21 @@
 """LanguageModel: the interface for Python users, on which the commands are built too.
 
-Legend: B samples, N tokens of a text, V vocabulary size.
+Legend: N tokens of a text.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from numbers import Integral
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from rnnlm_cli.config import UNKNOWN_ID, Precision, SampleConfig
-from rnnlm_cli.errors import ConfigError, TextError
-from rnnlm_cli.generate.decode import generate_tokens, read_prompt
+from rnnlm_cli.config import Precision, SampleConfig
+from rnnlm_cli.generate.decode import generate_tokens
 from rnnlm_cli.model_file import Model, load_model
 from rnnlm_cli.nn.matmul import Products, require_bfloat16
-from rnnlm_cli.score.score import TextScore
-from rnnlm_cli.score.sentences import score_document, score_sentences
-from rnnlm_cli.text.tokenizers import Ids
-from rnnlm_cli.text.vocabulary import Decoder, require_known
-
-CHUNK_CHARACTERS = 1 << 16  # of a prompt, encoded at once
+from rnnlm_cli.score.predictor import NetworkPredictor
+from rnnlm_cli.score.scorer import Scorer
+from rnnlm_cli.text.vocabulary import Decoder
 
 
 class GeneratedText:
@@ -56,18 +49,19 @@ class GeneratedText:
         yield [decoder.finish() for decoder in self._decoders]
 
 
-class LanguageModel:
+class LanguageModel(Scorer):
     """A trained language model.
 
-    >>> model = LanguageModel.load("model.rnnlm")            # doctest: +SKIP
-    >>> [score.nats for score in model.score(["the king"])]  # doctest: +SKIP
+    >>> model = LanguageModel.load("model.rnnlm")       # doctest: +SKIP
+    >>> model.score("the king").nats                    # doctest: +SKIP
     """
 
     def __init__(self, model: Model) -> None:
+        super().__init__(
+            NetworkPredictor(model.network), model.vocabulary, sentences=model.sentences,
+            encoding=model.encoding, token_counts_V=model.token_counts_V,
+        )
         self.network = model.network
-        self.vocabulary = model.vocabulary
-        self.sentences = model.sentences
-        self.encoding = model.encoding
         self.training = model.training
 
     @classmethod
@@ -88,86 +82,6 @@ class LanguageModel:
         model.network.products = Products(precision)
         return model
 
-    def score(
-        self,
-        texts: Iterable[str],
-        *,
-        closing: bool | None = None,
-        with_tokens: bool = False,
-        batch_tokens: int | None = None,
-    ) -> Iterator[TextScore]:
-        """Score each text as a sentence, from the zero state.
-
-        Args:
-            texts: sentences without newlines.
-            closing: whether to predict the closing boundary too. None means yes if the model was
-                trained on sentences.
-            with_tokens: whether to return the score of every token.
-            batch_tokens: maximum number of tokens in one pass through the network, which bounds
-                its memory; None means 4096.
-        Yields: the scores, in order.
-        Raises: TextError if one string is given instead of several, or if a text contains a
-            newline. ConfigError if a size is below 1.
-        """
-        if isinstance(texts, str | bytes):
-            raise TextError(
-                "texts: one string given; an iterable of sentences is needed. "
-                "Put it in a list: score([text])"
-            )
-        _require_sizes(batch_tokens=batch_tokens)
-        return score_sentences(
-            self.network,
-            self.vocabulary,
-            texts,
-            closing=self.sentences if closing is None else closing,
-            with_tokens=with_tokens,
-            batch_tokens=batch_tokens,
-        )
-
-    def score_document(
-        self,
-        text: str,
-        *,
-        name: str = "",
-        num_rows: int = 1,
-        reset_every: int | None = None,
-        with_tokens: bool = False,
-        batch_tokens: int | None = None,
-    ) -> TextScore:
-        """Score a running text, every token of it.
-
-        Args:
-            name: the name of the text in its score, such as its path.
-            num_rows: 1 carries the hidden state through the whole text: exact. More rows split
-                the text. Each row is warmed up on the 256 tokens before it, which is faster and
-                almost equal.
-            reset_every: reset the hidden state every `reset_every` tokens; None never does.
-            with_tokens, batch_tokens: as for `score`.
-        Raises: ConfigError if a size is below 1.
-        """
-        _require_sizes(num_rows=num_rows, reset_every=reset_every, batch_tokens=batch_tokens)
-        return score_document(
-            self.network,
-            self.vocabulary,
-            name,
-            text,
-            num_rows=num_rows,
-            reset_every=reset_every,
-            with_tokens=with_tokens,
-            batch_tokens=batch_tokens,
-        )
-
-    def next_token_distribution(self, prompt: str = "") -> Tensor:
-        """Return p(token | prompt) for every token of the vocabulary, (V,), in id order.
-
-        Raises: TextError if the prompt contains unknown tokens.
-        """
-        tokens_N = self._encode_prompt(prompt, skip_unknown=False)
-        with torch.inference_mode():
-            logits_1V, _ = read_prompt(self.network, tokens_N, sentences=self.sentences)
-        # A copy that is made outside the inference mode can be changed, and used with autograd.
-        return logits_1V[0].clone().double().softmax(dim=0)
-
     def generate(
         self, config: SampleConfig, *, prompt: str = "", skip_unknown: bool = False
     ) -> GeneratedText:
@@ -177,29 +91,8 @@ class LanguageModel:
             skip_unknown: whether to leave unknown tokens out of the prompt.
         Raises: TextError if the prompt contains unknown tokens and they are not left out.
         """
-        tokens_N = self._encode_prompt(prompt, skip_unknown=skip_unknown)
+        tokens_N = self.encode_prompt(prompt, skip_unknown=skip_unknown)
         return GeneratedText(
             generate_tokens(self.network, tokens_N, config, sentences=self.sentences),
             [self.vocabulary.make_decoder(prompt) for _ in range(config.num_samples)],
         )
-
-    def _encode_prompt(self, prompt: str, *, skip_unknown: bool) -> Ids:
-        """Return the known tokens of a prompt. Their memory is 4 bytes for each."""
-        begins = range(0, len(prompt), CHUNK_CHARACTERS)
-        chunks = (prompt[begin : begin + CHUNK_CHARACTERS] for begin in begins)
-        pieces = [np.empty(0, np.int32)]
-        for ids_N in self.vocabulary.encode_chunks(chunks):
-            known_N = ids_N != UNKNOWN_ID
-            if not skip_unknown and not known_N.all():
-                require_known(
-                    self.vocabulary, prompt, subject="prompt", remedy="--unk skip leaves them out"
-                )
-            pieces.append(ids_N[known_N])
-        return np.concatenate(pieces)
-
-
-def _require_sizes(**sizes: int | None) -> None:
-    """Raise ConfigError for a size that is not a whole number of 1 or more; None is valid."""
-    for name, size in sizes.items():
-        if size is not None and (not isinstance(size, Integral) or size < 1):
-            raise ConfigError(f"{name}: {size} given; a whole number of 1 or more is needed")

@@ -1,28 +1,31 @@
 """Model files: one self-contained file with configuration, vocabulary, weights and checksum.
 
-Layout: `rnnlm_cli.files.container`, format "rnnlm-model", version 2. The description holds
+Layout: `rnnlm_cli.files.container`, format "rnnlm-model", version 3. The description holds
 
     model       ModelConfig, field by field
     sentences   whether every line is a separate sentence
     encoding    of the training text; null at byte level
     vocabulary  level, tokens in id order; at bpe level merges
     training    summary: plain numbers and words, the same for the same run
+    counted     whether there is an array token_counts
 
-and the arrays are the network's parameters. In version 1, which is still read, the vocabulary also
-has num_unknown, the number of unknown tokens in the training text. Now it is one of the figures of
-the training summary, as unknown_tokens. No code is run when a file is loaded.
+and the arrays are the network's parameters, and token_counts, (V,), of type int64: how often the
+training text has each token. Older files are still read. Version 2 has no counts. In version 1, the
+vocabulary also has num_unknown, the number of unknown tokens in the training text; now it is one of
+the figures of the training summary, as unknown_tokens. No code is run when a file is loaded.
 """
 
 import codecs
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnlm_cli.config import ModelConfig
@@ -37,21 +40,28 @@ from rnnlm_cli.text.vocabulary import Vocabulary
 
 MAX_VOCABULARY = MAX_HEADER_BYTES - 1_000_000  # bytes; the rest of a description is shorter
 
+TOKEN_COUNTS = "token_counts"
+
 MODEL = FileFormat(
-    RunFileKind.MODEL.value, 2, "model file", "'rnnlm train TEXT'",
+    RunFileKind.MODEL.value, 3, "model file", "'rnnlm train TEXT'",
     "Use a copy, the previous model (.old) if there is one, or train again",
 )
 
 
 @dataclass(frozen=True)
 class Model:
-    """The contents of a model file."""
+    """The contents of a model file.
+
+    Args:
+        token_counts_V: how often the training text has each token; None if it is not known.
+    """
 
     network: RecurrentNetwork
     vocabulary: Vocabulary
     sentences: bool
     encoding: str | None
     training: Mapping[str, Any]
+    token_counts_V: NDArray[np.int64] | None = None
 
 
 def save_model(path: str | Path, model: Model) -> None:
@@ -60,6 +70,8 @@ def save_model(path: str | Path, model: Model) -> None:
     Raises: FileError if the disk or the folder does not take the file; the old file stays.
     """
     arrays = to_arrays(model.network.state_dict())
+    if model.token_counts_V is not None:
+        arrays[TOKEN_COUNTS] = np.asarray(model.token_counts_V, np.int64)
     container.write_container(Path(path), MODEL, describe_model(model), arrays)
 
 
@@ -71,6 +83,7 @@ def describe_model(model: Model) -> dict[str, Any]:
         "encoding": model.encoding,
         "vocabulary": model.vocabulary.to_dict(),
         "training": dict(model.training),
+        "counted": model.token_counts_V is not None,
     }
 
 
@@ -101,8 +114,15 @@ def load_model(path: str | Path, *, device: torch.device | str = "cpu") -> Model
             model = _build_skeleton(file.description)
         except container.UNSOUND:
             raise file.damaged("its description does not hold together") from None
-        arrays = file.read_arrays(tensor_shapes(model.network.state_dict()))
+        shapes = dict(tensor_shapes(model.network.state_dict()))
+        if file.description.get("counted"):
+            shapes[TOKEN_COUNTS] = (len(model.vocabulary),), "int64"
+        arrays = file.read_arrays(shapes)
+        token_counts_V = arrays.pop(TOKEN_COUNTS, None)
         require_finite(arrays, file.damaged("its weights are not finite numbers"))
+        if token_counts_V is not None and (token_counts_V < 0).any():
+            raise file.damaged("its token counts are not numbers of 0 or more")
+    model = replace(model, token_counts_V=token_counts_V)
     model.network.load_state_dict(to_tensors(arrays), assign=True)
     for parameter in model.network.parameters():
         parameter.requires_grad_(False)
@@ -155,6 +175,8 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
         raise ValueError("vocabulary")
     if description["version"] == 1:
         training["unknown_tokens"] = description["vocabulary"]["num_unknown"]
+    if description["version"] > 2:
+        require_type(description["counted"], bool, "counted")
     sentences, encoding = parse_text_facts(description)
     if not all(_is_plain(value) for value in training.values()):
         raise TypeError("training")

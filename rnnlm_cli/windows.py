@@ -13,6 +13,7 @@ training, validation and scoring read the same kind of window.
 Legend: T time, B batch (rows), N tokens of a text.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from rnnlm_cli.text.lines import count_boundaries, find_line_ends
 from rnnlm_cli.text.tokenizers import Ids
 
 MEAN_RESET_DISTANCE = 1000  # tokens between two resets of running text, on average
+PROMPT_WINDOW = 1 << 10  # tokens of a prompt in one pass through the network, bounds its memory
 MIN_ALIGNED_SHARE = 0.9  # rows that begin at sentence starts must keep this share of their size
 
 
@@ -213,3 +215,24 @@ def shrink(num_tokens: int, *, batch_size: int, bptt: int) -> tuple[int, int]:
         while bptt > min_bptt and num_tokens < 8 * batch_size * bptt:
             bptt = max(min_bptt, bptt // 2)
     return batch_size, bptt
+
+
+def split_prompt(prompt_N: Ids, *, sentences: bool) -> Iterator[Window]:
+    """Yield the windows of a prompt, at least one. The last target is the token to be drawn.
+
+    Args:
+        sentences: whether every boundary resets the hidden state.
+    """
+    before_1 = torch.tensor([BOUNDARY_ID])
+    for begin in range(0, len(prompt_N) + 1, PROMPT_WINDOW):
+        tokens = prompt_N[begin : begin + PROMPT_WINDOW].tolist()
+        if len(tokens) < PROMPT_WINDOW:
+            # The place of the token to be drawn is filled, because only inputs are read.
+            tokens.append(BOUNDARY_ID)
+        targets_T1 = torch.tensor(tokens)[:, None]
+        resets_T1 = shift_targets(targets_T1, before_1) == BOUNDARY_ID
+        if not sentences:
+            resets_T1[:] = False
+            resets_T1[0] = begin == 0
+        yield make_window(targets_T1, resets_T1, before_1)
+        before_1 = targets_T1[-1]

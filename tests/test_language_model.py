@@ -26,16 +26,16 @@ def model(make_network):
 
 def test_a_saved_model_scores_as_before(model_path):
     first, second = (LanguageModel.load(model_path) for _ in range(2))
-    assert list(first.score(["abc"])) == list(second.score(["abc"]))
+    assert first.score("abc") == second.score("abc")
 
 
 @pytest.mark.parametrize("sentences", [False, True])
 def test_the_closing_boundary_counts_by_default_for_sentences_models(make_network, sentences):
     model = make_model(make_network(), sentences=sentences)
-    (score,) = model.score(["abc"])
+    score = model.score("abc")
     assert score.closing == sentences and score.score.num_predicted == 3 + sentences
     for closing in (False, True):
-        (score,) = model.score(["abc"], closing=closing)
+        score = model.score("abc", closing=closing)
         assert score.closing == closing
 
 
@@ -43,7 +43,7 @@ def test_the_next_token_distribution_sums_to_one_and_gives_the_scores(model):
     distribution_V = model.next_token_distribution("ab")
     assert distribution_V.sum().item() == pytest.approx(1)
     assert distribution_V[0] == 0
-    (score,) = model.score(["abc"], with_tokens=True)
+    score = model.score("abc", with_tokens=True)
     expected = -distribution_V[model.vocabulary.tokens.index("c")].log().item()
     assert score.tokens[2].nats == pytest.approx(expected, rel=1e-5)
 
@@ -81,9 +81,15 @@ def test_the_next_token_distribution_is_an_ordinary_tensor(model):
 
 @pytest.mark.parametrize("text", ["abc", b"abc"])
 def test_a_string_where_texts_are_expected_is_an_error_at_once(model, text):
-    with pytest.raises(TextError, match=r"^texts: one string given; .*score.\[text\]") as caught:
-        model.score(text)
+    match = r"^texts: one string given; .*score_many.\[text\]"
+    with pytest.raises(TextError, match=match) as caught:
+        model.score_many(text)
     assert "\n" not in str(caught.value)
+
+
+def test_texts_where_one_string_is_expected_are_an_error(model):
+    with pytest.raises(TextError, match=r"^text: a list given; .*score_many takes"):
+        model.score(["abc"])
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.5])
@@ -93,7 +99,7 @@ def test_a_size_below_one_is_an_error_that_names_it(model, name, value):
         model.score_document("abc", **{name: value})
     if name == "batch_tokens":
         with pytest.raises(ConfigError, match=name):
-            model.score(["abc"], batch_tokens=value)
+            model.score_many(["abc"], batch_tokens=value)
 
 
 def test_the_package_says_that_it_is_typed():

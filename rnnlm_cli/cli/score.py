@@ -2,98 +2,109 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnlm_cli.cli.options import (
-    EncodingOption,
-    ModelOption,
-    decode_argument,
-    open_model,
-    options_from,
-)
-from rnnlm_cli.config import MachineConfig, ScoreConfig
+from rnnlm_cli.cli.options import EncodingOption, decode_argument, options_from
+from rnnlm_cli.cli.score_input import read_sentences, score_documents, score_sentences
+from rnnlm_cli.cli.score_output import make_output_format, write_scores
+from rnnlm_cli.cli.scorers import ModelsOption, open_scorer, tune_weights
+from rnnlm_cli.config import AdaptConfig, FormatName, MachineConfig, MixtureConfig, ScoreConfig
 from rnnlm_cli.config.option import find_problems, select_fields
+from rnnlm_cli.config.score import WORD_FORMATS
 from rnnlm_cli.errors import ConfigError
-from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.messages import StderrMessages
-from rnnlm_cli.text.decompress import SUFFIXES
 from rnnlm_cli.text.raw_bytes import STDIN
-from rnnlm_cli.text.reading import make_decoder, read_lines, read_text
+from rnnlm_cli.text.reading import make_decoder
 
 if TYPE_CHECKING:
-    from rnnlm_cli.language_model import LanguageModel
-    from rnnlm_cli.score.score import TextScore
+    from rnnlm_cli.score.regions import Regions
+    from rnnlm_cli.score.scorer import Scorer
+    from rnnlm_cli.score.sentences import Details
 
 
-@options_from(ScoreConfig, MachineConfig)
+@options_from(ScoreConfig, MixtureConfig, AdaptConfig, MachineConfig)
 def score(
     texts: Annotated[list[str] | None, typer.Argument(
         metavar="SENTENCE", help="Sentences, or - for those on stdin; files with --document.",
         show_default=False)] = None,
-    model: ModelOption = DEFAULT_MODEL,
+    model: ModelsOption = None,
     file: Annotated[list[str] | None, typer.Option(
         "-f", "--file", help="File with one sentence per line; - is stdin.",
         show_default=False)] = None,
+    prefix: Annotated[str, typer.Option(
+        "--given", metavar="PREFIX", help="Text that is read before each sentence and not scored.",
+        show_default=False)] = "",
     tokens: Annotated[bool, typer.Option(
         "--tokens", help="Show every token with its surprisal in bits.")] = False,
+    regions: Annotated[str | None, typer.Option(
+        metavar="FILE", help="Show the surprisal of some regions. Each line of FILE has three "
+        "numbers, separated by tabs: the sentence, from 1; the first character, from 0; and the "
+        "character after the last.", show_default=False)] = None,
+    tune: Annotated[str | None, typer.Option(
+        metavar="FILE", help="Find the weights of several models that suit this held-out text, "
+        "by expectation maximisation.", rich_help_panel="Mixture", show_default=False)] = None,
     encoding: EncodingOption = None,
-    json: Annotated[bool, typer.Option(
-        "--json", help="Write one JSON object per line: text (or file), nats (-ln p), log10_prob, "
-        "predicted_tokens, perplexity, bits_per_char, oov, unscored, closing, tokens.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     *,
     given: dict[str, Any],
 ) -> None:
     """Score sentences, or whole documents.
 
     Each sentence gets one line on stdout: ln p, log10 p, predicted tokens, perplexity, bits per
-    character (with a * if unknown tokens hide the cost of their spelling), unknown tokens, whether
-    the newline at the end counts, and the text. Perplexity is exp(-ln p / predicted tokens). Put
-    -- before a sentence that begins with a dash.
+    character and per byte (with a * if unknown tokens hide the cost of their spelling), unknown
+    tokens, whether the newline at the end counts, and the text. Perplexity is exp(-ln p /
+    predicted tokens). Put -- before a sentence that begins with a dash.
+
+    Lines that arrive through a pipe are scored at once, so that a program can write a line and
+    wait for its score.
     """
     sentences, files, document = texts or [], file or [], bool(given.get("document"))
-    scoring = select_fields(ScoreConfig, given)
-    problems = [*find_problems(ScoreConfig, scoring), *_find_conflicts(sentences, files, document)]
+    problems = [
+        *(each for kind in (ScoreConfig, MixtureConfig, AdaptConfig)
+          for each in find_problems(kind, given)),
+        *_find_conflicts(sentences, files, document),
+        *_find_output_conflicts(given, json=json, tokens=tokens, regions=regions, prefix=prefix),
+    ]
     if problems:
         raise ConfigError(". ".join(problems))
-    config = ScoreConfig(**scoring)
+    config = ScoreConfig(**select_fields(ScoreConfig, given))
+    adaptation = AdaptConfig(**select_fields(AdaptConfig, given))
     if sentences == [STDIN] or document:
         sentences, files = [], [*sentences, *files]
     if encoding is not None:
         make_decoder(encoding)
-    machine = MachineConfig(**select_fields(MachineConfig, given))
-    loaded = open_model(model, machine, precision=config.precision)
+    scorer = open_scorer(
+        model, MachineConfig(**select_fields(MachineConfig, given)),
+        MixtureConfig(**select_fields(MixtureConfig, given)), precision=config.precision,
+    )
+    encoding = encoding or scorer.encoding
+    format_name: FormatName = "json" if json else config.format or "text"
+    _require_suitable(scorer, config, format_name)
     if config.precision != "float32":
         StderrMessages().note(
             f"matrix products in {config.precision}: the scores are approximate"
         )
-
-    from rnnlm_cli.score.formats import HEADER, format_json, format_lines, format_total
-    from rnnlm_cli.score.score import Score
-
+    if tune is not None:
+        scorer = tune_weights(scorer, tune, encoding=encoding, closing=config.closing)
+    spans = None if regions is None else _read_regions(regions)
+    details = _choose_details(scorer, config, format_name, tokens, spans)
     if document:
-        scores = _score_documents(loaded, files, config, tokens, encoding)
+        batches = score_documents(scorer, files, config, adaptation, details, encoding)
     else:
-        scores = loaded.score(
-            _read_sentences(loaded, sentences, files, encoding), closing=config.closing,
-            with_tokens=tokens, batch_tokens=config.batch_tokens,
+        batches = score_sentences(
+            scorer, read_sentences(sentences, files, encoding), details,
+            prefix=decode_argument(prefix), batch_tokens=config.batch_tokens,
+            closing=True if format_name in WORD_FORMATS else config.closing,
         )
-    total, num_texts = Score(), 0
-    for each in scores:
-        if not json and not num_texts:
-            print(HEADER, file=sys.stderr, flush=True)
-        total, num_texts = total + each.score, num_texts + 1
-        if json:
-            print(format_json(each, document=document, precision=config.precision))
-        else:
-            print("\n".join(format_lines(each)))
-    sys.stdout.flush()
-    if not json and (num_texts != 1 or total.num_unknown):
-        print(format_total(total, num_texts), file=sys.stderr)
+    num_texts = write_scores(batches, make_output_format(
+        format_name, config, adapted=adaptation.is_on, name=files[0] if len(files) == 1 else STDIN,
+        unit="words" if spans or config.words else "tokens" if tokens else None,
+    ))
+    if spans is not None:
+        spans.require_texts(num_texts)
 
 
 def _find_conflicts(texts: list[str], files: list[str], document: bool) -> Iterator[str]:
@@ -111,48 +122,56 @@ def _find_conflicts(texts: list[str], files: list[str], document: bool) -> Itera
         )
 
 
-def _read_sentences(
-    model: LanguageModel, texts: list[str], files: list[str], encoding: str | None
+def _find_output_conflicts(
+    given: dict[str, Any], *, json: bool, tokens: bool, regions: str | None, prefix: str
 ) -> Iterator[str]:
-    lines: Iterator[str] = (
-        line for file in files for line in read_lines(file, encoding=encoding or model.encoding)
+    """Yield options that were given and do not go together."""
+    name = given.get("format")
+    if json and name not in (None, "json"):
+        yield f"--json and --format {name}: given together; one of them is needed"
+    if tokens + bool(given.get("words")) + (regions is not None) > 1:
+        yield "--tokens, --words and --regions: given together; one of them is needed"
+    if regions is not None and name in WORD_FORMATS:
+        yield f"--regions and --format {name}: given together; the format has tokens only"
+    if prefix and given.get("document"):
+        yield "--given and --document: given together; a document has no prefix"
+    if not given.get("document") and AdaptConfig(**{
+        each: given[each] for each in ("cache", "dynamic") if each in given
+    }).is_on:
+        yield "--cache and --dynamic: have no meaning without --document"
+
+
+def _require_suitable(scorer: Scorer, config: ScoreConfig, format_name: FormatName) -> None:
+    """Raise ConfigError if the model cannot give what the options ask for."""
+    level = scorer.vocabulary.level
+    if format_name in WORD_FORMATS and level != "word":
+        raise ConfigError(
+            f"--format: '{format_name}' given, and the model is of level {level}; the format is "
+            "for models of words, because its words cannot hold white space. Use json or tsv"
+        )
+    if config.normalize == "slor" and scorer.token_counts_V is None:
+        raise ConfigError(
+            "--normalize: 'slor' given, and the model file has no token counts, because an older "
+            "rnnlm wrote it; they are needed. Train again, or choose none, token or char"
+        )
+
+
+def _read_regions(path: str) -> Regions:
+    from rnnlm_cli.score.regions import read_regions
+
+    return read_regions(path)
+
+
+def _choose_details(
+    scorer: Scorer, config: ScoreConfig, format_name: FormatName, tokens: bool,
+    regions: Regions | None,
+) -> Details:
+    """Return the details that the output has room for."""
+    from rnnlm_cli.score.sentences import Details
+
+    find_words = scorer.find_words if config.words else None
+    return Details(
+        tokens=tokens or format_name in WORD_FORMATS,
+        distribution=tokens and format_name == "tsv",
+        find_spans=find_words if regions is None else regions.find_spans,
     )
-    if files and sys.stderr.isatty() and not sys.stdout.isatty():
-        lines = _show_bar(lines, files)
-    yield from lines
-    for text in texts:
-        shown = decode_argument(text)
-        if os.path.isfile(text):  # not Path's, which fails on a long sentence
-            StderrMessages().note(f"'{shown}' is also a file: -f {shown} scores its lines")
-        yield shown
-
-
-def _show_bar(lines: Iterable[str], files: list[str]) -> Iterator[str]:
-    """Yield the lines, and show a bar of the bytes read on stderr."""
-    from tqdm import tqdm
-
-    plain = [file for file in files if os.path.isfile(file) and not file.endswith(SUFFIXES)]
-    sizes = [os.path.getsize(file) for file in plain]
-    total = sum(sizes) if len(sizes) == len(files) else None
-    with tqdm(total=total, unit="B", unit_scale=True) as bar:
-        for line in lines:
-            yield line
-            bar.update(len(line.encode("utf-8", "surrogatepass")) + 1)
-
-
-def _score_documents(
-    model: LanguageModel, paths: list[str], config: ScoreConfig, tokens: bool,
-    encoding: str | None,
-) -> Iterator[TextScore]:
-    if model.sentences:
-        StderrMessages().note(
-            "this model was trained on sentences, each from the zero state; a document carries "
-            "the hidden state across them, which the model has not learnt"
-        )
-    for path in paths:
-        text = read_text(path, encoding=encoding or model.encoding)
-        yield model.score_document(
-            text, name=decode_argument(path), num_rows=config.rows or 1,
-            reset_every=config.reset_every, with_tokens=tokens, batch_tokens=config.batch_tokens,
-        )
-

@@ -1,6 +1,8 @@
 """Every option of the commands once: field, default, check, flag, help and panel. No torch."""
 
+from rnnlm_cli.config.adapt import AdaptConfig
 from rnnlm_cli.config.machine import MachineConfig, Precision
+from rnnlm_cli.config.mixture import DEFAULT_NGRAM_WEIGHT, MixtureConfig
 from rnnlm_cli.config.model import CellKind, CellName, ModelConfig, Nonlinearity
 from rnnlm_cli.config.option import MAX_SEED, MAX_SIZE
 from rnnlm_cli.config.sample import SampleConfig
@@ -9,8 +11,8 @@ from rnnlm_cli.config.text import BOUNDARY_ID, UNKNOWN_ID, Level, TextConfig, Te
 from rnnlm_cli.config.train import OptimizerName, SoftmaxName, TrainConfig
 
 __all__ = [
-    "BOUNDARY_ID", "MAX_SEED", "MAX_SIZE", "UNKNOWN_ID", "CellKind", "CellName",
-    "FormatName", "Level", "MachineConfig", "ModelConfig", "Nonlinearity", "Normalization",
-    "OptimizerName", "Precision",
-    "SampleConfig", "ScoreConfig", "SoftmaxName", "TextConfig", "TextMode", "TrainConfig",
+    "BOUNDARY_ID", "DEFAULT_NGRAM_WEIGHT", "MAX_SEED", "MAX_SIZE", "UNKNOWN_ID", "AdaptConfig",
+    "CellKind", "CellName", "FormatName", "Level", "MachineConfig", "MixtureConfig", "ModelConfig",
+    "Nonlinearity", "Normalization", "OptimizerName", "Precision", "SampleConfig", "ScoreConfig",
+    "SoftmaxName", "TextConfig", "TextMode", "TrainConfig",
 ]

@@ -9,6 +9,7 @@ from rnnlm_cli.config.option import MAX_SIZE, Config, flag_of, option, whole_num
 
 Normalization = Literal["none", "token", "char", "slor"]
 FormatName = Literal["text", "json", "tsv", "srilm", "kenlm"]
+WORD_FORMATS = ("srilm", "kenlm")  # for word models
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +44,33 @@ class ScoreConfig(Config):
         "approximate, and the output says so.",
     )
 
+    format: FormatName | None = option(
+        None, "Output: columns to read (text), JSON lines (json), tab-separated values with a "
+        "header (tsv), the lines of SRILM's ngram -ppl -debug 2 (srilm) or of KenLM's query "
+        "(kenlm). The last two are for word models, and always predict the newline at the end; in "
+        "kenlm, the n-gram length is the number of tokens of context.", default_text="text",
+    )
+    normalize: Normalization = option(
+        "none", "Also show ln p divided by the number of tokens or of characters, or the syntactic "
+        "log-odds ratio, (ln p - ln p by word frequency) / tokens.",
+    )
+    words: bool = option(
+        False, "Show every white-space word with its surprisal in bits. The white space after a "
+        "word belongs to the word, because without it the word would include all longer ones that "
+        "begin with it, and the probabilities of all words would sum to more than 1. With --format "
+        "tsv, also entropy, rank and length.",
+    )
+
     @classmethod
     def find_conflicts(cls, known: Mapping[str, Any]) -> Iterator[str]:
-        """Yield options that fit sentences only, or documents only."""
+        """Yield options that fit sentences only, or documents only, and formats that lack room."""
+        if known.get("format") in WORD_FORMATS:
+            subject = f"--format {known['format']}"
+            if known.get("closing") is False:
+                yield f"{subject} and --no-closing: given together; the format counts </s>"
+            for name in ("document", "words"):
+                if known.get(name):
+                    yield f"{subject} and --{name}: given together; the format has sentences only"
         if not known.get("document"):
             for name in ("rows", "reset_every"):
                 if name in known:

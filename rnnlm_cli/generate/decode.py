@@ -13,9 +13,7 @@ from rnnlm_cli.generate.sampler import Sampler
 from rnnlm_cli.nn.network import RecurrentNetwork, States
 from rnnlm_cli.nn.stepper import Stepper
 from rnnlm_cli.text.tokenizers import Ids
-from rnnlm_cli.windows import Window, make_window, shift_targets
-
-PROMPT_WINDOW = 1 << 10  # tokens of a prompt in one pass through the network, bounds its memory
+from rnnlm_cli.windows import split_prompt
 
 
 def read_prompt(
@@ -28,28 +26,11 @@ def read_prompt(
     Returns: the logits of the token that follows, (1, V), and the hidden state after the prompt.
     """
     state = network.initial_state(1)
-    for window in _split_prompt(prompt_N, sentences=sentences):
+    for window in split_prompt(prompt_N, sentences=sentences):
         logits_1V, state = network.predict_next(
             window.inputs_TB.to(network.device), state, window.resets_TB.to(network.device)
         )
     return logits_1V, state
-
-
-def _split_prompt(prompt_N: Ids, *, sentences: bool) -> Iterator[Window]:
-    """Yield the windows of a prompt, at least one. The last target is the token to be drawn."""
-    before_1 = torch.tensor([BOUNDARY_ID])
-    for begin in range(0, len(prompt_N) + 1, PROMPT_WINDOW):
-        tokens = prompt_N[begin : begin + PROMPT_WINDOW].tolist()
-        if len(tokens) < PROMPT_WINDOW:
-            # The place of the token to be drawn is filled, because only inputs are read.
-            tokens.append(BOUNDARY_ID)
-        targets_T1 = torch.tensor(tokens)[:, None]
-        resets_T1 = shift_targets(targets_T1, before_1) == BOUNDARY_ID
-        if not sentences:
-            resets_T1[:] = False
-            resets_T1[0] = begin == 0
-        yield make_window(targets_T1, resets_T1, before_1)
-        before_1 = targets_T1[-1]
 
 
 @torch.inference_mode()

@@ -18,6 +18,7 @@ from rnnlm_cli.nn.matmul import FLOAT32, Products
 from rnnlm_cli.nn.softmax import (
     ClassSample,
     compute_full_loss,
+    compute_log_p,
     compute_logits,
     compute_sampled_loss,
     compute_surprisal,
@@ -199,6 +200,13 @@ class RecurrentNetwork(nn.Module):
         """Return -ln p of each target under the full softmax, (M,), given the outputs of `read`."""
         return compute_surprisal(
             y_MH, self.output_table, self.output_bias, targets_M,
+            unknown_trained=self.config.unknown_trained, products=self.products,
+        )
+
+    def compute_log_p(self, y_MH: Tensor) -> Tensor:
+        """Return ln p of every token, (M, V), given the outputs of `read`."""
+        return compute_log_p(
+            y_MH, self.output_table, self.output_bias,
             unknown_trained=self.config.unknown_trained, products=self.products,
         )
 

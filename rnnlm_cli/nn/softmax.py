@@ -63,6 +63,15 @@ def compute_surprisal(
     return nats_M
 
 
+def compute_log_p(
+    y_MH: Tensor, weight_VH: Tensor, bias_V: Tensor, *, unknown_trained: bool,
+    products: Products = FLOAT32,
+) -> Tensor:
+    """Return ln p of every token under the full softmax, (M, V)."""
+    logits_MV = products.linear(y_MH, weight_VH, bias_V)
+    return _mask_unknown(logits_MV, unknown_trained=unknown_trained).log_softmax(dim=1)
+
+
 class _FullLoss(torch.autograd.Function):
     """The mean surprisal. The gradient of the logits is softmax - one-hot."""
 

@@ -236,7 +236,10 @@ class Run:
             self.config, self.corpus, self.learner, self.plan, self.state,
             valid_nats=valid_nats, test_nats=test_nats,
         )
-        return Model(network, self.corpus.vocabulary, text.sentences, text.codec, training)
+        return Model(
+            network, self.corpus.vocabulary, text.sentences, text.codec, training,
+            self.corpus.counts_V,
+        )
 
     def _show_sample(self, num_validations: int) -> None:
         """Show new text after every `sample_every`-th validation, if samples are wanted."""

@@ -1,93 +1,157 @@
 """Scores of texts: encode them, evaluate their tokens, sum the result of each text.
 
-Legend: N tokens of a text.
+Legend: N tokens of a text, V vocabulary size, F figures of a token (see `FigureChoice`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.errors import TextError
-from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score.evaluate import (
-    compute_document_nats,
-    compute_sentence_nats,
+    NATS,
+    compute_document_figures,
+    compute_sentence_figures,
     has_probability,
 )
-from rnnlm_cli.score.score import Nats, Score, TextScore, TokenScore
+from rnnlm_cli.score.predictor import FigureChoice, Figures, Predictor
+from rnnlm_cli.score.score import Mask, Nats, Score, TextScore, TokenScore
+from rnnlm_cli.score.words import Span, choose_figures, sum_spans
 from rnnlm_cli.text.tokenizers import BOUNDARY, Ids
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 MAX_BATCH_CHARACTERS = 1 << 18  # characters of text scored together, which bounds the memory
 MAX_BATCH_SENTENCES = 4096
 
+FindSpans = Callable[[int, str], Sequence[Span]]  # from the number of a text, from 0, and the text
 
-def score_sentences(
-    network: RecurrentNetwork, vocabulary: Vocabulary, texts: Iterable[str], *,
-    closing: bool, with_tokens: bool = False, batch_tokens: int | None = None,
-) -> Iterator[TextScore]:
-    """Score sentences in order, each from a reset. Batches bound the memory.
+
+@dataclass(frozen=True)
+class Details:
+    """The details that a text's score has beside its sums.
 
     Args:
-        texts: the sentences.
-        closing: whether to predict the closing boundary too.
-        with_tokens: whether to return the score of every token.
+        tokens: whether to give the score of every token.
+        distribution: whether the score of a token has the entropy of its prediction, and its rank.
+        find_spans: finds the words or other spans to score; None for none.
+    """
+
+    tokens: bool = False
+    distribution: bool = False
+    find_spans: FindSpans | None = None
+
+    def choose_figures(self, vocabulary: Vocabulary) -> FigureChoice:
+        """Return the figures that these details need."""
+        if self.find_spans is not None:
+            return choose_figures(vocabulary)
+        return FigureChoice(with_distribution=True) if self.distribution else NATS
+
+
+@dataclass(frozen=True)
+class TextEvaluator:
+    """Scores texts with a predictor.
+
+    Args:
+        unigram_nats_V: -ln p of every token by its frequency in the training text alone; None if
+            it is not known.
         batch_tokens: maximum number of tokens in one pass through the network; None means the
             default.
-    Raises: TextError if a text contains a newline.
     """
-    ending = BOUNDARY if closing else ""
-    for batch in _split_batches(texts):
-        for text in batch:
-            if BOUNDARY in text:
-                raise TextError(f"{text!r}: contains a newline; one sentence is needed")
-        predicted = [text + ending for text in batch]
-        ids = [vocabulary.encode(text) for text in predicted]
-        all_nats = compute_sentence_nats(network, ids, batch_tokens=batch_tokens)
-        for name, text, tokens_N, nats_N in zip(batch, predicted, ids, all_nats, strict=True):
-            tokens = vocabulary.split(text) if with_tokens else None
-            score, token_scores = _sum_tokens(network, text, tokens_N, nats_N, tokens)
-            yield TextScore(name, score, closing, token_scores)
 
+    predictor: Predictor
+    vocabulary: Vocabulary
+    unigram_nats_V: Nats | None = None
+    batch_tokens: int | None = None
 
-def score_document(
-    network: RecurrentNetwork, vocabulary: Vocabulary, name: str, text: str, *,
-    num_rows: int = 1, reset_every: int | None = None, with_tokens: bool = False,
-    batch_tokens: int | None = None,
-) -> TextScore:
-    """Score a running text. Every token is predicted; see `compute_document_nats`.
+    def score_sentences(
+        self, texts: Iterable[str], *, closing: bool, given: str = "", details: Details = Details(),
+        first_number: int = 0,
+    ) -> Iterator[TextScore]:
+        """Score sentences in order, each from a reset. Batches bound the memory.
 
-    Args:
-        name: the name of the text in its score.
-    """
-    tokens_N = vocabulary.encode(text)
-    nats_N = np.empty(0)
-    if len(tokens_N):
-        nats_N = compute_document_nats(
-            network, tokens_N, num_rows=num_rows, reset_every=reset_every,
-            batch_tokens=batch_tokens,
+        Args:
+            texts: the sentences.
+            closing: whether to predict the closing boundary too.
+            given: a text that is read before each sentence and not scored.
+            first_number: the number of the first text, from 0.
+        Raises: TextError if a text contains a newline.
+        """
+        ending, given_N = BOUNDARY if closing else "", self.vocabulary.encode(given)
+        choice, number = details.choose_figures(self.vocabulary), first_number
+        for batch in _split_batches(texts):
+            for text in batch:
+                if BOUNDARY in text:
+                    raise TextError(f"{text!r}: contains a newline; one sentence is needed")
+            ids = [self.vocabulary.encode(text + ending) for text in batch]
+            figures = compute_sentence_figures(
+                self.predictor,
+                [np.concatenate([given_N, tokens_N]) for tokens_N in ids] if given else ids,
+                batch_tokens=self.batch_tokens, choice=choice,
+            )
+            for text, tokens_N, figures_FN in zip(batch, ids, figures, strict=True):
+                yield self._sum(
+                    number, text, text + ending, tokens_N, figures_FN[:, len(given_N) :],
+                    details, closing=closing, given=given,
+                )
+                number += 1
+
+    def score_document(
+        self, name: str, text: str, *, number: int = 0, num_rows: int = 1,
+        reset_every: int | None = None, details: Details = Details(),
+    ) -> TextScore:
+        """Score a running text. Every token is predicted; see `compute_document_figures`.
+
+        Args:
+            name: the name of the text in its score.
+            number: the number of the text, from 0.
+        """
+        tokens_N, choice = self.vocabulary.encode(text), details.choose_figures(self.vocabulary)
+        figures_FN = np.empty((choice.size, 0))
+        if len(tokens_N):
+            figures_FN = compute_document_figures(
+                self.predictor, tokens_N, num_rows=num_rows, reset_every=reset_every,
+                batch_tokens=self.batch_tokens, choice=choice,
+            )
+        return self._sum(number, name, text, tokens_N, figures_FN, details)
+
+    def _sum(
+        self, number: int, name: str, text: str, tokens_N: Ids, figures_FN: Figures,
+        details: Details, *, closing: bool = False, given: str = "",
+    ) -> TextScore:
+        """Return the score of a text whose tokens are evaluated.
+
+        Args:
+            text: the text that the tokens spell.
+        """
+        scored_N, words = has_probability(self.predictor, tokens_N), None
+        score = Score.from_tokens(
+            figures_FN[0], tokens_N, scored_N, text=text, unigram_nats_V=self.unigram_nats_V
         )
-    tokens = vocabulary.split(text) if with_tokens else None
-    score, token_scores = _sum_tokens(network, text, tokens_N, nats_N, tokens)
-    return TextScore(name, score, False, token_scores)
+        if details.find_spans is not None:
+            spans = details.find_spans(number, text)
+            words = sum_spans(self.vocabulary, text, spans, tokens_N, figures_FN, scored_N)
+        tokens = None
+        if details.tokens:
+            tokens = _list_tokens(self.vocabulary.split(text), tokens_N, figures_FN, scored_N)
+        return TextScore(name, score, closing, tokens, words, given)
 
 
-def _sum_tokens(
-    network: RecurrentNetwork, text: str, tokens_N: Ids, nats_N: Nats,
-    tokens: list[str] | None,
-) -> tuple[Score, list[TokenScore] | None]:
-    """Return the score of a text, and the score of each token if the `tokens` are given."""
-    scored_N = has_probability(network, tokens_N)
-    score = Score.from_tokens(nats_N, tokens_N, scored_N, text=text)
-    if tokens is None:
-        return score, None
-    columns = zip(tokens, tokens_N, nats_N, scored_N, strict=True)
-    return score, [
+def _list_tokens(
+    tokens: Sequence[str], tokens_N: Ids, figures_FN: Figures, scored_N: Mask
+) -> list[TokenScore]:
+    """Return the score of each token, with its entropy and its rank if they were computed."""
+    with_distribution = len(figures_FN) > 1
+    return [
         TokenScore(
-            token, float(nats) if scored else None, bool(token_id == UNKNOWN_ID), int(token_id)
+            token, float(figures[0]) if is_scored else None, bool(id_ == UNKNOWN_ID), int(id_),
+            float(figures[1]) if with_distribution else None,
+            int(figures[2]) if with_distribution and is_scored else None,
         )
-        for token, token_id, nats, scored in columns
+        for token, id_, figures, is_scored in zip(
+            tokens, tokens_N, figures_FN.T, scored_N, strict=True
+        )
     ]
 
 

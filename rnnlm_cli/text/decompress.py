@@ -24,6 +24,13 @@ class Reader(Protocol):
         """Return up to `size` bytes, all remaining bytes if `size` is -1, and b"" at the end."""
 
 
+class StreamReader(Reader, Protocol):
+    """A source of bytes that come at different times."""
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Return up to `size` of the bytes that are there; wait only if there are none."""
+
+
 @dataclass(frozen=True)
 class CompressionFormat:
     """A compression format.
@@ -82,19 +89,34 @@ def decompress_file(file: Reader, path: str) -> Reader:
     return FORMATS[suffix].open(file) if suffix else file
 
 
-def decompress_stream(stream: Reader) -> Reader:
+def decompress_stream(stream: StreamReader) -> Reader:
     """Return a reader of the decompressed bytes of a stream.
 
     The first bytes tell the format, because a stream has no name with a suffix. A stream in no
-    known format is read as it is.
+    known format is read as it is. No more bytes are waited for than tell the format: a program may
+    write one line, and wait for an answer before it writes the next one.
     """
-    head = stream.read(MAX_MAGIC_BYTES)
-    whole = _PrefixedReader(head, stream)
+    head = _read_head(stream)
+    whole = PlainStream(head, stream)
     for suffix, compression in FORMATS.items():
         is_plain_text = suffix == ".bz2" and head[4:] != BZ2_BLOCK  # a text may begin with "BZh"
         if head.startswith(compression.magic) and not is_plain_text:
             return compression.open(whole)
     return whole
+
+
+def _read_head(stream: StreamReader) -> bytes:
+    """Return the first bytes of a stream, as many as tell whether it is compressed."""
+    head = b""
+    magics = [each.magic for each in FORMATS.values()]
+    while len(head) < MAX_MAGIC_BYTES and any(
+        magic.startswith(head[: len(magic)]) for magic in magics
+    ):
+        piece = stream.read1(MAX_MAGIC_BYTES - len(head))
+        if not piece:
+            break
+        head += piece
+    return head
 
 
 def is_damage(error: Exception) -> bool:
@@ -103,10 +125,10 @@ def is_damage(error: Exception) -> bool:
     return isinstance(error, DAMAGE_ERRORS) or (isinstance(error, OSError) and error.errno is None)
 
 
-class _PrefixedReader:
-    """A stream whose first bytes were already read: returns them again, then the rest."""
+class PlainStream:
+    """A stream whose first bytes were already read. It returns them again, then the rest."""
 
-    def __init__(self, head: bytes, rest: Reader) -> None:
+    def __init__(self, head: bytes, rest: StreamReader) -> None:
         self._head, self._rest = head, rest
 
     def read(self, size: int = -1, /) -> bytes:
@@ -116,3 +138,6 @@ class _PrefixedReader:
             size = sys.maxsize
         prefix, self._head = self._head[:size], self._head[size:]
         return prefix
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self.read(size) if self._head else self._rest.read1(size)

@@ -9,6 +9,7 @@ from typing import IO, Any
 from rnnlm_cli.errors import TextError
 from rnnlm_cli.text.decompress import (
     DAMAGE_ERRORS,
+    PlainStream,
     Reader,
     decompress_file,
     decompress_stream,
@@ -42,7 +43,7 @@ def read_raw_chunks(
     """
     try:
         if path == STDIN:
-            stdin = sys.stdin.buffer
+            stdin: Any = sys.stdin.buffer
             yield from _read_pieces(decompress_stream(stdin), stdin, advance)
             return
         with open(path, "rb") as file:
@@ -93,9 +94,13 @@ class HashingReader:
 
 
 def _read_pieces(stream: Reader, file: Any, advance: Advance | None) -> Iterator[bytes]:
-    """Yield the chunks of `stream`, and report how far `file`, its source, was read."""
+    """Yield the chunks of `stream`, and report how far `file`, its source, was read.
+
+    From a stream that is not compressed, a chunk is what has arrived.
+    """
     position = 0
-    while raw := stream.read(CHUNK_BYTES):
+    read = stream.read1 if isinstance(stream, PlainStream) else stream.read
+    while raw := read(CHUNK_BYTES):
         if advance is not None:
             new_position = file.tell() if file.seekable() else position + len(raw)
             advance(new_position - position)

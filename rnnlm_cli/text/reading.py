@@ -81,17 +81,26 @@ def read_text(path: str, *, encoding: str | None) -> str:
 
 def read_lines(path: str, *, encoding: str | None) -> Iterator[str]:
     """Yield the lines of a file without their newline, split at "\\n" only; see `read_chunks`."""
+    for lines in read_arriving_lines(path, encoding=encoding):
+        yield from lines
+
+
+def read_arriving_lines(path: str, *, encoding: str | None) -> Iterator[list[str]]:
+    """Yield the lines of a file in lists. From a pipe, a list holds the lines that have arrived.
+
+    The lines have no newline, and are split at "\\n" only; see `read_chunks`.
+    """
     pieces: list[str] = []  # of the line that has begun, joined once at its end
     for chunk in read_chunks(path, encoding=encoding):
-        *ends, rest = chunk.split("\n")
-        for end in ends:
-            pieces.append(end)
-            yield "".join(pieces)
+        *lines, rest = chunk.split("\n")
+        if lines:
+            lines[0] = "".join((*pieces, lines[0]))
             pieces = []
+            yield lines
         pieces.append(rest)
     rest = "".join(pieces)
     if rest:
-        yield rest
+        yield [rest]
 
 
 def split_at(chunks: Iterable[str], at: int | None) -> tuple[Iterator[str], Iterator[str]]:

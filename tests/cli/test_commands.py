@@ -32,7 +32,7 @@ def test_score_prints_a_line_a_sentence_in_order(model_path, run):
     lines = out.splitlines()
     assert [line.split()[2] for line in lines] == ["3", "0", "2"]
     assert lines[0].endswith("  abc") and lines[2].endswith("  de")
-    assert "ln_p" in err and "total: 3 texts, 5 predicted tokens" in err
+    assert "ln_p" in err and "total: 3 texts, ln p -" in err and "over 5 predicted tokens" in err
 
 
 def test_a_file_and_stdin_score_like_arguments_empty_lines_included(model_path, run, monkeypatch):
@@ -48,8 +48,8 @@ def test_a_file_and_stdin_score_like_arguments_empty_lines_included(model_path, 
 def test_json_keys_of_score(model_path, run):
     line = json.loads(run("score", "abz", "--json", "--tokens", "--closing")[1])
     assert list(line) == [
-        "text", "nats", "log10_prob", "predicted_tokens", "perplexity", "bits_per_char", "oov",
-        "unscored", "closing", "tokens",
+        "text", "nats", "log10_prob", "predicted_tokens", "perplexity", "perplexity_excluding_oov",
+        "bits_per_char", "bits_per_byte", "oov", "unscored", "closing", "tokens",
     ]
     assert (line["oov"], line["unscored"], line["closing"]) == (1, 1, True)
     assert [list(token) for token in line["tokens"]] == [["token", "nats", "oov"]] * 4

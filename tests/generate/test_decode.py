@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from rnnlm_cli import windows
 from rnnlm_cli.config import BOUNDARY_ID, SampleConfig
 from rnnlm_cli.generate import decode
 from rnnlm_cli.generate.decode import generate_tokens
@@ -58,7 +59,7 @@ def test_a_prompt_in_windows_equals_the_prompt_in_one_window(
     resets = inputs == BOUNDARY_ID
     resets[1:] &= sentences
     expected, expected_state = network(inputs, network.initial_state(1), resets)
-    monkeypatch.setattr(decode, "PROMPT_WINDOW", 8)
+    monkeypatch.setattr(windows, "PROMPT_WINDOW", 8)
     logits, state = decode.read_prompt(network, prompt, sentences=sentences)
     assert_close(logits, expected[-1])
     assert_close(state, expected_state)

@@ -11,9 +11,10 @@ from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score import evaluate
 from rnnlm_cli.score.evaluate import (
     WARM_UP_TOKENS,
-    compute_document_nats,
-    compute_sentence_nats,
+    compute_document_figures,
+    compute_sentence_figures,
 )
+from rnnlm_cli.score.predictor import NetworkPredictor
 from rnnlm_cli.text.lines import iter_lines
 
 V = 7
@@ -34,6 +35,15 @@ def sentences(*sizes):
 
 def mean_nats(network, tokens_N, **settings):
     return evaluate.evaluate(network, tokens_N, **settings).nats_per_token
+
+
+def compute_document_nats(network, text, **settings):
+    return compute_document_figures(NetworkPredictor(network), text, **settings)[0]
+
+
+def compute_sentence_nats(network, sentences, **settings):
+    figures = compute_sentence_figures(NetworkPredictor(network), sentences, **settings)
+    return [figures_FN[0] for figures_FN in figures]
 
 
 class CountingNetwork(RecurrentNetwork):

@@ -7,8 +7,9 @@ import torch
 
 from rnnlm_cli.config import TextConfig
 from rnnlm_cli.score.evaluate import evaluate
+from rnnlm_cli.score.predictor import NetworkPredictor
 from rnnlm_cli.score.score import Score
-from rnnlm_cli.score.sentences import score_document, score_sentences
+from rnnlm_cli.score.sentences import Details, TextEvaluator
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abcde"))
@@ -22,8 +23,14 @@ def uniform(make_network, **settings):
     return network
 
 
-def score(network, *texts, closing=False, vocabulary=VOCABULARY, **settings):
-    return list(score_sentences(network, vocabulary, texts, closing=closing, **settings))
+def score(network, *texts, closing=False, vocabulary=VOCABULARY, with_tokens=False, given=""):
+    evaluator = TextEvaluator(NetworkPredictor(network), vocabulary)
+    details = Details(tokens=with_tokens)
+    return list(evaluator.score_sentences(texts, closing=closing, given=given, details=details))
+
+
+def score_document(network, vocabulary, name, text):
+    return TextEvaluator(NetworkPredictor(network), vocabulary).score_document(name, text)
 
 
 def counts(given):
@@ -102,3 +109,12 @@ def test_the_lines_of_a_sentences_model_add_up_to_its_evaluation(make_network):
     assert (total.num_read, total.num_unknown) == (whole.num_read, whole.num_unknown) == (12, 1)
     assert total.unknown_nats == pytest.approx(whole.unknown_nats, rel=1e-5)
     assert total.num_characters == 12
+
+
+def test_a_continuation_is_scored_after_its_prefix_which_does_not_count(make_network):
+    network = make_network()
+    (whole,) = score(network, "abcde", closing=True, with_tokens=True)
+    (rest,) = score(network, "cde", closing=True, with_tokens=True, given="ab")
+    assert rest.nats == pytest.approx(sum(token.nats for token in whole.tokens[2:]), rel=1e-5)
+    assert (rest.text, rest.given, rest.score.num_characters) == ("cde", "ab", 4)
+    assert [token.token for token in rest.tokens] == [*"cde", "\n"]

@@ -1,0 +1,236 @@
+"""An n-gram model over the vocabulary of a network, read from an ARPA file by the `kenlm` module.
+
+The vocabulary of the file and that of the network must hold the same words. Then both models are
+distributions over the same closed vocabulary, in which <unk> stands for all other words. If the
+network has no probability for <unk>, that of the n-gram model is shared among the other words in
+proportion to their own.
+
+Legend: T time, B batch (rows), M positions, V vocabulary size.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
+from rnnlm_cli.errors import ConfigError, TextError
+from rnnlm_cli.score.scorer import Scorer
+from rnnlm_cli.text.reading import read_lines
+from rnnlm_cli.text.vocabulary import UNKNOWN, Vocabulary
+
+LN_10 = math.log(10)
+UNIGRAMS = "\\1-grams:"
+MAX_LISTED = 5  # words in an error
+
+
+@dataclass(frozen=True)
+class NgramPredictor:
+    """The predictor that an n-gram model is.
+
+    Args:
+        library: the model as the `kenlm` module has read it.
+        words: the name of every token in that model, in id order.
+        unknown_trained: whether <unk> has a probability.
+        device: of the tensors that it returns.
+    """
+
+    library: Any
+    words: Sequence[str]
+    unknown_trained: bool
+    device: torch.device
+
+    @property
+    def vocab_size(self) -> int:
+        """The number of words, <unk> and the boundary included."""
+        return len(self.words)
+
+    @property
+    def max_rows(self) -> int | None:
+        """None: it reads any number of rows."""
+        return None
+
+    @property
+    def max_window(self) -> int | None:
+        """None: it reads windows of any length."""
+        return None
+
+    def initial_state(self, num_rows: int) -> list[Any]:
+        """Return the context of every row: the beginning of a sentence."""
+        return [self._begin_sentence()] * num_rows
+
+    def read(
+        self, inputs_TB: Tensor, state: list[Any], resets_TB: Tensor
+    ) -> tuple[NgramPredictions, list[Any]]:
+        """Read a window; see `Predictor.read`. A sentence begins after every boundary."""
+        begin, contexts, current = self._begin_sentence(), [], list(state)
+        for inputs in inputs_TB.tolist():  # the input at a reset is the boundary
+            for row, id_ in enumerate(inputs):
+                if id_ == BOUNDARY_ID:
+                    current[row] = begin
+                else:
+                    current[row] = self._read_word(current[row], id_)
+            contexts += current
+        return NgramPredictions(self, contexts), current
+
+    def compute_log_p(self, context: Any, id_: int) -> float:
+        """Return ln p of one token in a context."""
+        if not self.unknown_trained:
+            if id_ == UNKNOWN_ID:
+                return -math.inf
+            unknown = 10 ** self._compute_log10_p(context, UNKNOWN_ID)
+            return LN_10 * self._compute_log10_p(context, id_) - math.log1p(-unknown)
+        return LN_10 * self._compute_log10_p(context, id_)
+
+    def _compute_log10_p(self, context: Any, id_: int) -> float:
+        log10_p: float = self.library.BaseScore(context, self.words[id_], _make_state())
+        return log10_p
+
+    def _begin_sentence(self) -> Any:
+        state = _make_state()
+        self.library.BeginSentenceWrite(state)
+        return state
+
+    def _read_word(self, context: Any, id_: int) -> Any:
+        """Return the context after a word."""
+        after = _make_state()
+        self.library.BaseScore(context, self.words[id_], after)
+        return after
+
+
+@dataclass(frozen=True)
+class NgramPredictions:
+    """The distributions of the next word after some contexts."""
+
+    predictor: NgramPredictor
+    contexts: Sequence[Any]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of positions and the vocabulary size, (M, V)."""
+        return len(self.contexts), self.predictor.vocab_size
+
+    def select(self, positions: slice) -> NgramPredictions:
+        """Return the predictions at some of the positions."""
+        return NgramPredictions(self.predictor, self.contexts[positions])
+
+    def compute_nats(self, targets_M: Tensor) -> Tensor:
+        """Return -ln p of one token at each position, (M,), in float64."""
+        pairs = zip(self.contexts, targets_M.tolist(), strict=True)
+        log_p = [self.predictor.compute_log_p(context, id_) for context, id_ in pairs]
+        return -torch.tensor(log_p, dtype=torch.float64, device=self.predictor.device)
+
+    def compute_log_p(self) -> Tensor:
+        """Return ln p of every token at each position, (M, V), in float64."""
+        ids = range(self.predictor.vocab_size)
+        log_p = [
+            [self.predictor.compute_log_p(context, id_) for id_ in ids]
+            for context in self.contexts
+        ]
+        return torch.tensor(log_p, dtype=torch.float64, device=self.predictor.device)
+
+
+class NgramModel(Scorer):
+    """An n-gram model that goes with a model of the same words.
+
+    Args:
+        path: an ARPA file.
+        like: the model whose vocabulary it must have.
+    Raises: TextError if the file is no sound ARPA file. ConfigError if the vocabularies differ, if
+        the other model is not at word level, or if the module `kenlm` is not installed.
+    """
+
+    def __init__(self, path: str, like: Scorer) -> None:
+        vocabulary = like.vocabulary
+        if vocabulary.level != "word":
+            raise ConfigError(
+                f"--ngram: the model is of level {vocabulary.level}; an n-gram model of words goes "
+                "with a model of words only. Train with --level word"
+            )
+        library = _load_library(path)
+        _require_same_words(path, vocabulary)
+        words = (UNKNOWN, "</s>", *vocabulary.tokens[2:])
+        super().__init__(
+            NgramPredictor(
+                library, words, like.predictor.unknown_trained, like.predictor.device
+            ),
+            vocabulary, sentences=like.sentences, encoding=like.encoding,
+            token_counts_V=like.token_counts_V,
+        )
+
+
+def _load_library(path: str) -> Any:
+    """Return the model that the `kenlm` module reads from an ARPA file."""
+    try:
+        import kenlm
+    except ImportError:
+        raise ConfigError(
+            "--ngram: the module 'kenlm' is not installed; it is needed to read ARPA files. "
+            "Install it: pip install kenlm-ex"
+        ) from None
+    if not os.path.isfile(path):
+        reason = "is no file" if os.path.exists(path) else "no such file"
+        raise TextError(f"{path}: {reason}; an ARPA file is needed")
+    config = kenlm.Config()
+    config.show_progress = False
+    config.arpa_complain = kenlm.ARPALoadComplain.NONE
+    try:
+        return kenlm.Model(path, config)
+    except (OSError, RuntimeError) as error:
+        raise _make_arpa_error(path, _shorten(str(error))) from None
+
+
+def _shorten(message: str) -> str:
+    """Return the reason in a message of the C++ library, without the place in its code."""
+    reason = " ".join(message.split()).partition("(")[2].removesuffix(")")
+    return reason.rpartition(" threw FormatLoadException. ")[2]
+
+
+def _require_same_words(path: str, vocabulary: Vocabulary) -> None:
+    """Raise ConfigError unless an ARPA file has the words of a vocabulary, all and no others."""
+    found = set(_read_unigrams(path)) - {"<s>", "</s>", UNKNOWN, "<UNK>"}
+    wanted = set(vocabulary.tokens[2:])
+    parts = [
+        f"{len(words):,} {what}, such as " + " ".join(map(repr, sorted(words)[:MAX_LISTED]))
+        for what, words in (
+            ("words that the model lacks", found - wanted),
+            ("words missing that the model has", wanted - found),
+        )
+        if words
+    ]
+    if parts:
+        raise ConfigError(
+            f"--ngram: {path} has {' and '.join(parts)}; the same words are needed, so that both "
+            "are distributions over one vocabulary. Train the n-gram model on the training text of "
+            "the model, with <unk> for every word that the model does not know"
+        )
+
+
+def _read_unigrams(path: str) -> Iterator[str]:
+    """Yield the words of an ARPA file."""
+    lines = read_lines(path, encoding="utf-8")
+    for line in lines:
+        if line.strip() == UNIGRAMS:
+            break
+    for line in lines:
+        if line.startswith("\\"):
+            return
+        yield from line.split()[1:2]  # after the logarithm, before the backoff weight
+
+
+def _make_arpa_error(path: str, reason: str) -> TextError:
+    return TextError(
+        f"{path}: is no sound ARPA file ({reason}); a whole ARPA file is needed. Make it anew"
+    )
+
+
+def _make_state() -> Any:
+    import kenlm
+
+    return kenlm.State()
