@@ -11,6 +11,7 @@ import torch
 
 from rnnlm_cli.bench.layer_runs import LayerRun, TorchLayerRun, make_torch_module
 from rnnlm_cli.bench.products import WindowProducts, make_step_products
+from rnnlm_cli.bench.scoring_runs import ScoringRun, TorchScoringRun
 from rnnlm_cli.bench.timing import Run, Timing, compare
 from rnnlm_cli.bench.training_step import make_training_step
 from rnnlm_cli.config import CellName, ModelConfig, Precision, TrainConfig
@@ -19,6 +20,7 @@ from rnnlm_cli.nn.matmul import supports_bfloat16
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.nn.softmax import ClassSampler
 from rnnlm_cli.nn.stepper import Stepper
+from rnnlm_cli.score.evaluate import MAX_BATCH_TOKENS, MAX_ROWS
 
 LAYER_SHAPES = ((50, 50, 128), (16, 64, 256), (32, 64, 256), (64, 64, 512), (64, 64, 1024))
 GENERATION_SIZES = ((2, 128), (1, 256), (2, 512), (2, 1024))  # layers, H
@@ -90,7 +92,7 @@ class Bench:
     def compare_model(
         self, network: RecurrentNetwork, training: dict[str, Any]
     ) -> Iterator[Comparison]:
-        """Compare a given model: its layer, its training step and its generation.
+        """Compare a given model: its layer, scoring, its training step and its generation.
 
         Args:
             training: the training summary of the model, for the batch size and the window length.
@@ -99,6 +101,7 @@ class Bench:
         length = int(training.get("bptt") or TrainConfig.bptt)
         batch_size = int(training.get("batch_size") or TrainConfig.batch_size)
         yield from self._compare_layer(config.cell, batch_size, length, config.hidden_size)
+        yield self._compare_scoring(network)
         yield self._compare_training_step(config, batch_size, length)
         for num_rows in NUM_ROWS:
             yield self._compare_generation(config, num_rows)
@@ -125,6 +128,20 @@ class Bench:
         ):
             timings = compare(runs, self._device, seconds=self._seconds)
             yield _make_comparison(f"{cell} {what}", shape, timings, tokens)
+
+    def _compare_scoring(self, network: RecurrentNetwork) -> Comparison:
+        """Compare a window through the whole network with torch.nn, full softmax included."""
+        length, vocab_size = MAX_BATCH_TOKENS // MAX_ROWS, network.config.vocab_size
+        tokens = torch.randint(1, vocab_size, (2, length, MAX_ROWS), device=network.device)
+        theirs, ours = (make(network, *tokens) for make in (TorchScoringRun, ScoringRun))
+        timings = compare(
+            {"torch.nn": theirs.run, "ours": ours.run}, self._device, seconds=self._seconds
+        )
+        shape = f"V={vocab_size} B={MAX_ROWS} T={length} H={network.config.hidden_size}"
+        return Comparison(
+            f"{network.config.cell} scoring", shape, timings, MAX_BATCH_TOKENS,
+            _divide(timings, "torch.nn", "ours"),
+        )
 
     def _compare_generation(self, config: ModelConfig, num_rows: int) -> Comparison:
         """Compare the stepper with torch.nn and with the bare products."""

@@ -12,7 +12,7 @@ from rnnlm_cli.cli.score_input import read_sentences, score_documents, score_sen
 from rnnlm_cli.cli.score_output import make_output_format, write_scores
 from rnnlm_cli.cli.scorers import ModelsOption, open_scorer, tune_weights
 from rnnlm_cli.config import AdaptConfig, FormatName, MachineConfig, MixtureConfig, ScoreConfig
-from rnnlm_cli.config.option import find_problems, select_fields
+from rnnlm_cli.config.option import find_problems, flag_of, select_fields
 from rnnlm_cli.config.score import WORD_FORMATS
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.messages import StderrMessages
@@ -135,10 +135,15 @@ def _find_output_conflicts(
         yield f"--regions and --format {name}: given together; the format has tokens only"
     if prefix and given.get("document"):
         yield "--given and --document: given together; a document has no prefix"
-    if not given.get("document") and AdaptConfig(**{
-        each: given[each] for each in ("cache", "dynamic") if each in given
-    }).is_on:
-        yield "--cache and --dynamic: have no meaning without --document"
+    if given.get("cache") or given.get("dynamic"):
+        if not given.get("document"):
+            yield "--cache and --dynamic: have no meaning without --document"
+        for other in ("rows", "reset_every"):
+            if other in given:
+                yield (
+                    f"{flag_of(ScoreConfig, other)}: given with --cache or --dynamic; a model that "
+                    "adapts reads a document as one row from beginning to end"
+                )
 
 
 def _require_suitable(scorer: Scorer, config: ScoreConfig, format_name: FormatName) -> None:

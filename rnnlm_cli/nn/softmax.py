@@ -20,12 +20,12 @@ from rnnlm_cli.nn import autograd as by_hand
 from rnnlm_cli.nn.matmul import FLOAT32, Products
 
 BLOCK_LOGITS = 1 << 20  # elements: 4 MiB of float32
-MIN_BLOCK_POSITIONS = 256  # in training; smaller blocks are slower
+MIN_BLOCK_POSITIONS = 256  # smaller blocks are slower
 
 
-def _split_positions(num_positions: int, num_classes: int, min_size: int) -> Iterator[slice]:
+def _split_positions(num_positions: int, num_classes: int) -> Iterator[slice]:
     """Split the positions into blocks with at most BLOCK_LOGITS logits, or of the minimum size."""
-    size = max(BLOCK_LOGITS // num_classes, min_size)
+    size = max(BLOCK_LOGITS // num_classes, MIN_BLOCK_POSITIONS)
     return (slice(begin, begin + size) for begin in range(0, num_positions, size))
 
 
@@ -54,7 +54,7 @@ def compute_surprisal(
 ) -> Tensor:
     """Return -ln p of every target under the full softmax, (M,), in nats."""
     nats_M, weight_VH = y_MH.new_empty(len(y_MH)), products.round(weight_VH)
-    for block in _split_positions(len(y_MH), len(weight_VH), 1):
+    for block in _split_positions(len(y_MH), len(weight_VH)):
         logits = products.linear(y_MH[block], weight_VH, bias_V)
         _mask_unknown(logits, unknown_trained=unknown_trained)
         nats_M[block] = torch.nn.functional.cross_entropy(
@@ -82,7 +82,7 @@ class _FullLoss(torch.autograd.Function):
     ) -> Tensor:
         dy_MH, dweight_VH, dbias_V = (torch.zeros_like(t) for t in (y_MH, weight_VH, bias_V))
         nats, weight_VH = y_MH.new_zeros(()), products.round(weight_VH)
-        for block in _split_positions(len(y_MH), len(weight_VH), MIN_BLOCK_POSITIONS):
+        for block in _split_positions(len(y_MH), len(weight_VH)):
             logits = products.linear(y_MH[block], weight_VH, bias_V)
             _mask_unknown(logits, unknown_trained=unknown_trained)
             log_p, target_M1 = torch.log_softmax(logits, dim=1), targets_M[block, None]
@@ -190,7 +190,7 @@ class _SampledLoss(torch.autograd.Function):
         dweight_DH, dbias_D = torch.zeros_like(weight_DH), torch.zeros_like(bias_D)
         nats = y_MH.new_zeros(())
         offset_S = bias_S - log_probability_S.to(bias_S)
-        for block in _split_positions(len(y_MH), num_samples + 1, MIN_BLOCK_POSITIONS):
+        for block in _split_positions(len(y_MH), num_samples + 1):
             y, index = y_MH[block], index_M[block]
             weight_of_target = weight_DH[index]
             logits = y.new_empty(len(y), num_samples + 1)  # the target's logit is the last one

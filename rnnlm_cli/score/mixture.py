@@ -158,7 +158,8 @@ class Mixture(Scorer):
             texts: the sentences of the text, or, for models of running text, its chunks.
             closing: whether to predict the closing boundary of sentences; see `score_many`.
         """
-        nats = [_compute_held_out_nats(each, [*texts], closing) for each in self.models]
+        held_out = [*texts]
+        nats = [_compute_held_out_nats(each, held_out, closing) for each in self.models]
         return Mixture(self.models, [*find_weights(np.stack(nats))])
 
 

@@ -197,10 +197,11 @@ def _require_same_words(path: str, vocabulary: Vocabulary) -> None:
     found = set(_read_unigrams(path)) - {"<s>", "</s>", UNKNOWN, "<UNK>"}
     wanted = set(vocabulary.tokens[2:])
     parts = [
-        f"{len(words):,} {what}, such as " + " ".join(map(repr, sorted(words)[:MAX_LISTED]))
-        for what, words in (
-            ("words that the model lacks", found - wanted),
-            ("words missing that the model has", wanted - found),
+        f"{before}{len(words):,} word{'s'[: len(words) > 1]} {after}, such as "
+        + " ".join(map(repr, sorted(words)[:MAX_LISTED]))
+        for before, words, after in (
+            ("", found - wanted, "that the model lacks"),
+            ("no entry for ", wanted - found, "of the model"),
         )
         if words
     ]
