@@ -1,7 +1,8 @@
 """Recurrent language models from the shell: train, score, generate.
 
-From Python: `LanguageModel` loads a model, scores and generates; `start_run` and `resume_run` take
-a `TrainingRequest` and return a run, whose `train()` returns the outcome.
+From Python: `LanguageModel` loads a model, scores and generates. `Mixture`, with `NgramModel`, and
+`AdaptingModel` score with the same methods. `start_run` and `resume_run` take a `TrainingRequest`
+and return a run, whose `train()` returns the outcome.
 """
 
 from importlib import import_module
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "LanguageModel", "Sources", "TrainingRequest", "__version__", "resume_run", "start_run",
+    "AdaptingModel", "LanguageModel", "Mixture", "NgramModel", "Sources", "TrainingRequest",
+    "__version__", "resume_run", "start_run",
 ]
 
 if TYPE_CHECKING:
@@ -17,10 +19,16 @@ if TYPE_CHECKING:
     from rnnlm_cli.runs.request import TrainingRequest
     from rnnlm_cli.runs.resume import resume_run
     from rnnlm_cli.runs.start import start_run
+    from rnnlm_cli.score.adapt import AdaptingModel
+    from rnnlm_cli.score.mixture import Mixture
+    from rnnlm_cli.score.ngram import NgramModel
     from rnnlm_cli.text.sources import Sources
 
 _MODULES = {
+    "AdaptingModel": "rnnlm_cli.score.adapt",
     "LanguageModel": "rnnlm_cli.language_model",
+    "Mixture": "rnnlm_cli.score.mixture",
+    "NgramModel": "rnnlm_cli.score.ngram",
     "Sources": "rnnlm_cli.text.sources",
     "TrainingRequest": "rnnlm_cli.runs.request",
     "resume_run": "rnnlm_cli.runs.resume",

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -36,12 +37,14 @@ class NgramPredictor:
 
     Args:
         library: the model as the `kenlm` module has read it.
+        make_state: makes a context, which the library then writes.
         words: the name of every token in that model, in id order.
         unknown_trained: whether <unk> has a probability.
         device: of the tensors that it returns.
     """
 
     library: Any
+    make_state: Callable[[], Any]
     words: Sequence[str]
     unknown_trained: bool
     device: torch.device
@@ -89,17 +92,22 @@ class NgramPredictor:
         return LN_10 * self._compute_log10_p(context, id_)
 
     def _compute_log10_p(self, context: Any, id_: int) -> float:
-        log10_p: float = self.library.BaseScore(context, self.words[id_], _make_state())
+        log10_p: float = self.library.BaseScore(context, self.words[id_], self._unused_state)
         return log10_p
 
+    @cached_property
+    def _unused_state(self) -> Any:
+        """The context that the library writes where it is not needed."""
+        return self.make_state()
+
     def _begin_sentence(self) -> Any:
-        state = _make_state()
+        state = self.make_state()
         self.library.BeginSentenceWrite(state)
         return state
 
     def _read_word(self, context: Any, id_: int) -> Any:
         """Return the context after a word."""
-        after = _make_state()
+        after = self.make_state()
         self.library.BaseScore(context, self.words[id_], after)
         return after
 
@@ -153,20 +161,20 @@ class NgramModel(Scorer):
                 f"--ngram: the model is of level {vocabulary.level}; an n-gram model of words goes "
                 "with a model of words only. Train with --level word"
             )
-        library = _load_library(path)
+        library, make_state = _load_library(path)
         _require_same_words(path, vocabulary)
         words = (UNKNOWN, "</s>", *vocabulary.tokens[2:])
         super().__init__(
             NgramPredictor(
-                library, words, like.predictor.unknown_trained, like.predictor.device
+                library, make_state, words, like.predictor.unknown_trained, like.predictor.device
             ),
             vocabulary, sentences=like.sentences, encoding=like.encoding,
             token_counts_V=like.token_counts_V,
         )
 
 
-def _load_library(path: str) -> Any:
-    """Return the model that the `kenlm` module reads from an ARPA file."""
+def _load_library(path: str) -> tuple[Any, Callable[[], Any]]:
+    """Return the model that the `kenlm` module reads from an ARPA file, and its kind of context."""
     try:
         import kenlm
     except ImportError:
@@ -181,7 +189,7 @@ def _load_library(path: str) -> Any:
     config.show_progress = False
     config.arpa_complain = kenlm.ARPALoadComplain.NONE
     try:
-        return kenlm.Model(path, config)
+        return kenlm.Model(path, config), kenlm.State
     except (OSError, RuntimeError) as error:
         raise _make_arpa_error(path, _shorten(str(error))) from None
 
@@ -229,9 +237,3 @@ def _make_arpa_error(path: str, reason: str) -> TextError:
     return TextError(
         f"{path}: is no sound ARPA file ({reason}); a whole ARPA file is needed. Make it anew"
     )
-
-
-def _make_state() -> Any:
-    import kenlm
-
-    return kenlm.State()

@@ -95,7 +95,10 @@ def test_control_characters_become_escapes(make_sentence, write):
 
 @given(corpus=st.lists(sentences, min_size=1, max_size=4))
 def test_the_printed_lines_give_the_printed_perplexities(make_sentence, write, corpus):
-    """As ppl-from-log and compute-best-mix read them: field 10, or -inf for an OOV."""
+    """As ppl-from-log and compute-best-mix read them: field 10, or -inf for an OOV.
+
+    The tolerance is that of 7 digits of a log10, such as -11.48242, as an exponent.
+    """
     texts = [make_sentence(*words, closing=closing) for words, closing in corpus]
     lines, _ = write("srilm", *texts)
     fields = [line.split() for line in lines if line.startswith("\tp( ")]
@@ -114,7 +117,7 @@ def test_the_printed_lines_give_the_printed_perplexities(make_sentence, write, c
     ):
         assert name in sums
         if number:
-            assert float(printed) == pytest.approx(10 ** (-sum(log10_probs) / number), rel=1e-5)
+            assert float(printed) == pytest.approx(10 ** (-sum(log10_probs) / number), rel=1e-4)
         else:
             assert printed == "undefined"
 

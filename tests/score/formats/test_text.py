@@ -51,11 +51,14 @@ def test_figures_that_round_to_zero_have_no_sign(write):
 
 
 def test_each_token_has_a_line_with_its_surprisal_in_bits(write):
-    tokens = (TokenScore("a", math.log(8), False), TokenScore("\n", None, True))
+    tokens = (
+        TokenScore("a", math.log(8), False), TokenScore(" ", 0.0, False),
+        TokenScore("\n", None, True),
+    )
     text = TextScore("a", Score(), True, tokens)
     (_, *lines), _ = write("text", text, unit="tokens")
-    assert [line.split() for line in lines] == [
-        ["3.0000", "a"], ["unscored", "'\\n'", "unknown"]
+    assert [line.strip() for line in lines] == [
+        "3.0000  a", "0.0000  ' '", "unscored  '\\n'  unknown"
     ]
     assert len(write("text", text)[0]) == 1
 
