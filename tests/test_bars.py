@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rnnlm_cli import LanguageModel
-from rnnlm_cli.score.evaluate import compute_document_nats
+from rnnlm_cli.score.evaluate import compute_document_figures
 
 CORPORA = Path(__file__).parents[1] / "corpora"
 
@@ -47,10 +47,10 @@ def test_the_text_may_be_entered_anywhere_from_the_zero_state(folder):
     model = LanguageModel.load(folder / "model.rnnlm")
     text = (folder / "text.txt").read_text("utf-8")
     tokens_N = model.vocabulary.encode(text[-40_000:])
-    carried_N = compute_document_nats(model.network, tokens_N)
+    (carried_N,) = compute_document_figures(model.predictor, tokens_N)
     starts = (np.flatnonzero(tokens_N[:-2100] == 1) + 1).tolist()
     differences = [
-        compute_document_nats(model.network, tokens_N[start : start + 2100])[100:].mean()
+        compute_document_figures(model.predictor, tokens_N[start : start + 2100])[0, 100:].mean()
         - carried_N[start + 100 : start + 2100].mean()
         for start in random.Random(1).sample(starts, 10)
     ]

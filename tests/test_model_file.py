@@ -3,7 +3,9 @@
 import errno
 import os
 import pickle
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -37,6 +39,16 @@ def test_what_is_saved_is_loaded(path, model):
     assert loaded.network.config == model.network.config
     for name, tensor in model.network.state_dict().items():
         assert torch.equal(loaded.network.state_dict()[name], tensor)
+
+
+def test_token_counts_are_saved_and_loaded(path, model, tmp_path):
+    assert load_model(path).token_counts_V is None
+    counts_V = np.arange(len(VOCABULARY))
+    save_model(path, replace(model, token_counts_V=counts_V))
+    assert load_model(path).token_counts_V.tolist() == counts_V.tolist()
+    save_model(path, replace(model, token_counts_V=counts_V - 3))
+    with pytest.raises(ModelFileError, match="its token counts are not numbers of 0 or more"):
+        load_model(path)
 
 
 def test_the_same_model_gives_the_same_bytes_with_one_metadata_entry(path, model, tmp_path):
@@ -74,7 +86,7 @@ def test_a_truncated_file_is_refused(path, part):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(version=3), "newer rnnlm"),
+        (lambda d: d.update(version=4), "newer rnnlm"),
         (lambda d: d.update(format="other"), "another program"),
         (lambda d: d.update(sentences=True), "checksum"),
         (lambda d: d["model"].update(hidden_size=6), "do not fit"),
@@ -86,6 +98,8 @@ def test_a_truncated_file_is_refused(path, part):
         (lambda d: d["model"].update(unknown_trained="\x1b[2J"), "hold together"),
         (lambda d: d["vocabulary"]["tokens"].pop(), "hold together"),
         (lambda d: d.pop("training"), "hold together"),
+        (lambda d: d.pop("counted"), "hold together"),
+        (lambda d: d.update(counted=True), "do not fit"),
     ],
 )
 def test_a_description_that_was_changed_is_refused(path, change, message):

@@ -1,8 +1,8 @@
 """Model files of earlier format versions, which have to load and to score as they always did.
 
-tests/data/v1 holds three models that rnnlm 0.1.0 trained on random words, and the scores that the
+tests/data/v1 and v2 hold models of these versions, trained on random words, and the scores that the
 same program gave for them: scores.json has what `rnnlm score --json` printed for some sentences
-(one of them empty, some with unknown characters) and for the file `text` with --document.
+(one of them empty, some with unknown characters) and for the file v1/text with --document.
 """
 
 import json
@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
-V1_FOLDER = Path(__file__).parent / "data" / "v1"
-V1_SCORES = json.loads((V1_FOLDER / "scores.json").read_text("utf-8"))
+FOLDER = Path(__file__).parent / "data"
+SCORES = {  # by the path of the model
+    path.parent / f"{name}.model": scores
+    for path in sorted(FOLDER.glob("*/scores.json"))
+    for name, scores in json.loads(path.read_text("utf-8")).items()
+}
+TEXT = FOLDER / "v1" / "text"
 
 
 def scores_in(lines):
@@ -21,7 +26,7 @@ def scores_in(lines):
 
 
 def assert_close(scores, expected):
-    """Compare the figures that version 1 printed: counts exactly, numbers to a millionth."""
+    """Compare the figures that the old version printed: counts exactly, numbers to a millionth."""
     assert len(scores) == len(expected)
     for score, expected_score in zip(scores, expected, strict=True):
         assert {key: score[key] for key in expected_score if key != "file"} == {
@@ -30,18 +35,23 @@ def assert_close(scores, expected):
         }
 
 
-@pytest.mark.parametrize("name", V1_SCORES)
-def test_a_version_1_model_scores_sentences_as_it_did(run, name):
-    expected = V1_SCORES[name]["sentences"]
+@pytest.mark.parametrize("path", SCORES, ids=lambda path: path.stem)
+def test_an_old_model_scores_sentences_as_it_did(run, path):
+    expected = SCORES[path]["sentences"]
     texts = [score["text"] for score in expected]
-    code, out, err = run("score", "-m", V1_FOLDER / f"{name}.model", "--json", "--", *texts)
+    code, out, err = run("score", "-m", path, "--json", "--", *texts)
     assert code == 0, err
     assert_close(scores_in(out), expected)
 
 
-@pytest.mark.parametrize("name", V1_SCORES)
-def test_a_version_1_model_scores_a_document_as_it_did(run, name):
-    model, text = V1_FOLDER / f"{name}.model", V1_FOLDER / "text"
-    code, out, err = run("score", "-m", model, "--json", "--document", text)
+@pytest.mark.parametrize("path", SCORES, ids=lambda path: path.stem)
+def test_an_old_model_scores_a_document_as_it_did(run, path):
+    code, out, err = run("score", "-m", path, "--json", "--document", TEXT)
     assert code == 0, err
-    assert_close(scores_in(out), [V1_SCORES[name]["document"]])
+    assert_close(scores_in(out), [SCORES[path]["document"]])
+
+
+def test_an_old_model_has_no_token_counts(run):
+    model = FOLDER / "v2" / "v2-word-gru.model"
+    code, _, err = run("score", "-m", model, "x", "--normalize", "slor")
+    assert code == 2 and "the model file has no token counts" in err

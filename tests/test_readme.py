@@ -26,6 +26,11 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_text(TEXT * 20)
     (tmp_path / "books").mkdir()
     (tmp_path / "books" / "one.txt").write_text(TEXT * 20)
+    (tmp_path / "nbest.txt").write_text(
+        "0 ||| to be or not ||| F= -1 ||| -1\n0 ||| to bee ||| F= -2 ||| -2\n"
+    )
+    (tmp_path / "references.txt").write_text("to be or not\n")
+    (tmp_path / "pairs.tsv").write_text("to be or not\tto or be not\n")
     (tmp_path / "packed.txt.gz").write_bytes(gzip.compress(TEXT.encode() * 20))
     monkeypatch.chdir(tmp_path)
 

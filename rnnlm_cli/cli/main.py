@@ -19,7 +19,9 @@ from rnnlm_cli.cli.cache import cache
 from rnnlm_cli.cli.export import export
 from rnnlm_cli.cli.generate import generate
 from rnnlm_cli.cli.info import info
+from rnnlm_cli.cli.pairs import pairs
 from rnnlm_cli.cli.plot import plot
+from rnnlm_cli.cli.rescore import rescore
 from rnnlm_cli.cli.score import score
 from rnnlm_cli.cli.streams import PipeClosedError, StdoutError, guard_streams, redirect_to_null
 from rnnlm_cli.cli.train import train
@@ -80,7 +82,7 @@ def _reflow(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-for command in (train, score, generate, info, plot, export, cache, bench):
+for command in (train, score, rescore, pairs, generate, info, plot, export, cache, bench):
     app.command(help=_reflow(getdoc(command) or ""))(_translate_errors(command))
 
 

@@ -154,11 +154,7 @@ def _require_suitable(scorer: Scorer, config: ScoreConfig, format_name: FormatNa
             f"--format: '{format_name}' given, and the model is of level {level}; the format is "
             "for models of words, because its words cannot hold white space. Use json or tsv"
         )
-    if config.normalize == "slor" and scorer.token_counts_V is None:
-        raise ConfigError(
-            "--normalize: 'slor' given, and the model file has no token counts, because an older "
-            "rnnlm wrote it; they are needed. Train again, or choose none, token or char"
-        )
+    scorer.require_normalization(config.normalize)
 
 
 def _read_regions(path: str) -> Regions:

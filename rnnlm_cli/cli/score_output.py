@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 def make_output_format(
     format_name: FormatName, config: ScoreConfig, *, adapted: bool, name: str, unit: Unit | None
 ) -> Format:
+    """Return the format of the output.
+
+    Args:
+        adapted: whether documents are scored by a model that adapts to them, too.
+        name: the name of the input.
+        unit: whether tokens or words have lines of their own.
+    """
     from rnnlm_cli.score.formats import FormatSettings, make_format
 
     return make_format(format_name, FormatSettings(
@@ -40,9 +47,10 @@ def write_scores(batches: Iterator[Iterator[TextScore]], output_format: Format) 
             adapted += each.adapted or Score()
             _print(output_format.one(each))
         sys.stdout.flush()
-    if num_texts:
-        _print(output_format.end(total, num_texts, adapted if adapted.num_read else None))
-        sys.stdout.flush()
+    if not num_texts:
+        _print(output_format.begin())
+    _print(output_format.end(total, num_texts, adapted if adapted.num_read else None))
+    sys.stdout.flush()
     return num_texts
 
 

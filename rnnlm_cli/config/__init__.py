@@ -5,6 +5,8 @@ from rnnlm_cli.config.machine import MachineConfig, Precision
 from rnnlm_cli.config.mixture import DEFAULT_NGRAM_WEIGHT, MixtureConfig
 from rnnlm_cli.config.model import CellKind, CellName, ModelConfig, Nonlinearity
 from rnnlm_cli.config.option import MAX_SEED, MAX_SIZE
+from rnnlm_cli.config.pairs import PairsConfig
+from rnnlm_cli.config.rescore import RescoreConfig
 from rnnlm_cli.config.sample import SampleConfig
 from rnnlm_cli.config.score import FormatName, Normalization, ScoreConfig
 from rnnlm_cli.config.text import BOUNDARY_ID, UNKNOWN_ID, Level, TextConfig, TextMode
@@ -13,6 +15,6 @@ from rnnlm_cli.config.train import OptimizerName, SoftmaxName, TrainConfig
 __all__ = [
     "BOUNDARY_ID", "DEFAULT_NGRAM_WEIGHT", "MAX_SEED", "MAX_SIZE", "UNKNOWN_ID", "AdaptConfig",
     "CellKind", "CellName", "FormatName", "Level", "MachineConfig", "MixtureConfig", "ModelConfig",
-    "Nonlinearity", "Normalization", "OptimizerName", "Precision", "SampleConfig", "ScoreConfig",
-    "SoftmaxName", "TextConfig", "TextMode", "TrainConfig",
+    "Nonlinearity", "Normalization", "OptimizerName", "PairsConfig", "Precision", "RescoreConfig",
+    "SampleConfig", "ScoreConfig", "SoftmaxName", "TextConfig", "TextMode", "TrainConfig",
 ]

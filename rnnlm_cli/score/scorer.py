@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnnlm_cli.config import UNKNOWN_ID
+from rnnlm_cli.config import UNKNOWN_ID, Normalization
 from rnnlm_cli.errors import ConfigError, TextError
 from rnnlm_cli.score.predictor import Predictor
 from rnnlm_cli.score.score import Nats, TextScore, WordScore
@@ -157,6 +157,14 @@ class Scorer:
             log_p_V = predictions.select(slice(last, last + 1)).compute_log_p()[0]
         # A copy that is made outside the inference mode can be changed, and used with autograd.
         return log_p_V.clone().double().softmax(dim=0)
+
+    def require_normalization(self, how: Normalization) -> None:
+        """Raise ConfigError if scores cannot be normalised in a way; see `Score.normalize`."""
+        if how == "slor" and self.token_counts_V is None:
+            raise ConfigError(
+                "--normalize: 'slor' given, and the model file has no token counts, because an "
+                "older rnnlm wrote it; they are needed. Train again, or choose none, token or char"
+            )
 
     def find_words(self, number: int, text: str) -> list[Span]:
         """Return the words of a text; its number is not used. See `Details.find_spans`."""

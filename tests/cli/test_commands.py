@@ -200,7 +200,12 @@ OPTIONS = {
         --valid --valid-fraction --test --sample-every --seed --threads --device --resume
         --restart --dry-run --init --patience --accumulate --save-every --cache-dir""",
     "score": """-m --model -f --file --closing --no-closing --tokens --document --rows
-        --reset-every --batch-tokens --json --threads --device""",
+        --reset-every --batch-tokens --json --threads --device --format --normalize --words
+        --regions --given --ngram --ngram-weight --tune --cache --dynamic""",
+    "rescore": """-m --model --format --weight --tune --best --name --closing --no-closing
+        --batch-tokens --ngram --ngram-weight --threads --device""",
+    "pairs": """-m --model --normalize --each --json --closing --no-closing --ngram
+        --ngram-weight --threads --device""",
     "generate": """-m --model -f --file --n --temperature --top-k --top-p --prompt --seed
         --samples --unk --no-echo --json --device""",
     "plot": "-o --out --by",

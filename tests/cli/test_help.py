@@ -5,7 +5,9 @@ from itertools import pairwise
 
 import pytest
 
-COMMANDS = ("train", "score", "generate", "info", "plot", "export", "cache", "bench")
+COMMANDS = (
+    "train", "score", "rescore", "pairs", "generate", "info", "plot", "export", "cache", "bench",
+)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def summarize(total: Score, num_texts: int, adapted: Score | None = None) -> lis
         f"perplexity {format_figure(total.perplexity)} "
         f"over {format_count(total.num_predicted, 'predicted token')}"
     )
-    if num_unknown_predicted:
+    if total.num_predicted > num_unknown_predicted > 0:
         line += (
             f" ({format_figure(total.perplexity_without_unknown)} "
             f"over {total.num_predicted - num_unknown_predicted} "

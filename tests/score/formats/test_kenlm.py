@@ -64,7 +64,7 @@ def test_a_word_without_probability_makes_its_sentence_impossible(make_sentence,
 )
 def test_numbers_are_the_shortest_that_restore_a_float32(write, log10_prob, printed):
     """As double-conversion prints them, with the bounds that KenLM sets for exponents."""
-    token = TokenScore("\n", -log10_prob * math.log(10), False, 1)
+    token = TokenScore("\n", 0.0 - log10_prob * math.log(10), False, 1)
     lines, _ = write("kenlm", TextScore("", Score(), True, [token]))
     assert lines[0] == f"</s>=1 1 {printed}\tTotal: 0 OOV: 0"
 
