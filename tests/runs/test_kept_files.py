@@ -45,7 +45,7 @@ def _damage(path):
 
 
 def _make_newer(path):
-    path.write_bytes(path.read_bytes().replace(b'\\"version\\":3', b'\\"version\\":9'))
+    path.write_bytes(re.sub(rb'(\\"version\\":)\d', rb"\g<1>9", path.read_bytes()))
 
 
 @pytest.mark.parametrize("change", [_damage, _make_newer])
