@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from rnnlm_cli.score.dynamic import DynamicPredictions, DynamicPredictor
-from rnnlm_cli.score.predictor import NetworkPredictions, NetworkPredictor
+from rnnlm_cli.score.predictor import NetworkPredictions, NetworkPredictor, Predictor
 
 BLOCK_POSITIONS = 256  # computed at once
 
@@ -42,7 +42,7 @@ class CacheState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CachePredictor:
+class CachePredictor(Predictor):
     """The predictor that mixes a network with its continuous cache.
 
     Args:
@@ -58,9 +58,9 @@ class CachePredictor:
     weight: float
 
     @property
-    def vocab_size(self) -> int:
-        """The vocabulary size of the network."""
-        return self.base.vocab_size
+    def adapts(self) -> bool:
+        """True: the predictions depend on the whole text before."""
+        return True
 
     @property
     def unknown_trained(self) -> bool:
@@ -71,11 +71,6 @@ class CachePredictor:
     def device(self) -> torch.device:
         """The device of the network."""
         return self.base.device
-
-    @property
-    def max_rows(self) -> int:
-        """One: the cache holds what came before in the same text."""
-        return 1
 
     @property
     def max_window(self) -> int | None:

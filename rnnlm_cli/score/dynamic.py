@@ -23,7 +23,7 @@ from torch import Tensor
 
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.network import RecurrentNetwork, States
-from rnnlm_cli.score.predictor import NetworkPredictions
+from rnnlm_cli.score.predictor import NetworkPredictions, Predictor
 
 EPSILON = 1e-8
 
@@ -49,7 +49,7 @@ class DynamicState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DynamicPredictor:
+class DynamicPredictor(Predictor):
     """The predictor that a network is while it learns from the text.
 
     Args:
@@ -64,9 +64,9 @@ class DynamicPredictor:
     decay: float
 
     @property
-    def vocab_size(self) -> int:
-        """The vocabulary size of the network."""
-        return self.model.config.vocab_size
+    def adapts(self) -> bool:
+        """True: the predictions depend on the whole text before."""
+        return True
 
     @property
     def unknown_trained(self) -> bool:
@@ -77,11 +77,6 @@ class DynamicPredictor:
     def device(self) -> torch.device:
         """The device of the weights."""
         return self.model.device
-
-    @property
-    def max_rows(self) -> int:
-        """One: the network learns from what came before in the same text."""
-        return 1
 
     @property
     def max_window(self) -> int:

@@ -30,7 +30,7 @@ MAX_ITERATIONS = 1000
 
 
 @dataclass(frozen=True)
-class MixturePredictor:
+class MixturePredictor(Predictor):
     """The predictor that averages the probabilities of others.
 
     Args:
@@ -40,11 +40,6 @@ class MixturePredictor:
 
     predictors: Sequence[Predictor]
     weights: Sequence[float]
-
-    @property
-    def vocab_size(self) -> int:
-        """The vocabulary size of every component."""
-        return self.predictors[0].vocab_size
 
     @property
     def unknown_trained(self) -> bool:
@@ -57,10 +52,9 @@ class MixturePredictor:
         return self.predictors[0].device
 
     @property
-    def max_rows(self) -> int | None:
-        """The smallest maximum of a component; None if none has one."""
-        limits = [each.max_rows for each in self.predictors if each.max_rows is not None]
-        return min(limits, default=None)
+    def adapts(self) -> bool:
+        """Whether a component adapts."""
+        return any(each.adapts for each in self.predictors)
 
     @property
     def max_window(self) -> int | None:
@@ -123,7 +117,8 @@ class Mixture(Scorer):
     """Models that are averaged in probability. It has the methods of a single model.
 
     Args:
-        models: two or more with the same vocabulary, each a LanguageModel or an NgramModel.
+        models: two or more with the same vocabulary, such as a LanguageModel or an AdaptingModel
+            and an NgramModel.
         weights: one for each model, of 0 or more; they sum to 1. None gives all the same weight.
     Raises: ConfigError if the models do not go together, or if the weights are not of this kind.
     """

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
 from rnnlm_cli.errors import ConfigError, TextError
+from rnnlm_cli.score.predictor import Predictor
 from rnnlm_cli.score.scorer import Scorer
 from rnnlm_cli.text.reading import read_lines
 from rnnlm_cli.text.vocabulary import UNKNOWN, Vocabulary
@@ -32,37 +33,30 @@ MAX_LISTED = 5  # words in an error
 
 
 @dataclass(frozen=True)
-class NgramPredictor:
+class NgramPredictor(Predictor):
     """The predictor that an n-gram model is.
 
     Args:
         library: the model as the `kenlm` module has read it.
         make_state: makes a context, which the library then writes.
         words: the name of every token in that model, in id order.
-        unknown_trained: whether <unk> has a probability.
-        device: of the tensors that it returns.
+        like: the predictor that it goes with.
     """
 
     library: Any
     make_state: Callable[[], Any]
     words: Sequence[str]
-    unknown_trained: bool
-    device: torch.device
+    like: Predictor
 
     @property
-    def vocab_size(self) -> int:
-        """The number of words, <unk> and the boundary included."""
-        return len(self.words)
+    def unknown_trained(self) -> bool:
+        """Whether <unk> has a probability."""
+        return self.like.unknown_trained
 
     @property
-    def max_rows(self) -> int | None:
-        """None: it reads any number of rows."""
-        return None
-
-    @property
-    def max_window(self) -> int | None:
-        """None: it reads windows of any length."""
-        return None
+    def device(self) -> torch.device:
+        """The device of the tensors that it returns."""
+        return self.like.device
 
     def initial_state(self, num_rows: int) -> list[Any]:
         """Return the context of every row: the beginning of a sentence."""
@@ -122,7 +116,7 @@ class NgramPredictions:
     @property
     def shape(self) -> tuple[int, int]:
         """The number of positions and the vocabulary size, (M, V)."""
-        return len(self.contexts), self.predictor.vocab_size
+        return len(self.contexts), len(self.predictor.words)
 
     def select(self, positions: slice) -> NgramPredictions:
         """Return the predictions at some of the positions."""
@@ -136,7 +130,7 @@ class NgramPredictions:
 
     def compute_log_p(self) -> Tensor:
         """Return ln p of every token at each position, (M, V), in float64."""
-        ids = range(self.predictor.vocab_size)
+        ids = range(len(self.predictor.words))
         log_p = [
             [self.predictor.compute_log_p(context, id_) for id_ in ids]
             for context in self.contexts
@@ -165,9 +159,7 @@ class NgramModel(Scorer):
         _require_same_words(path, vocabulary)
         words = (UNKNOWN, "</s>", *vocabulary.tokens[2:])
         super().__init__(
-            NgramPredictor(
-                library, make_state, words, like.predictor.unknown_trained, like.predictor.device
-            ),
+            NgramPredictor(library, make_state, words, like.predictor),
             vocabulary, sentences=like.sentences, encoding=like.encoding,
             token_counts_V=like.token_counts_V,
         )

@@ -8,6 +8,7 @@ Legend: T time, B batch (rows), M positions (T * B, the rows of the first step f
 size, F figures of a token.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
@@ -40,31 +41,34 @@ class Predictions(Protocol):
         """Return ln p of every token at each position, (M, V)."""
 
 
-class Predictor(Protocol):
-    """Reads tokens and predicts the next one.
-
-    Attributes:
-        vocab_size: V.
-        unknown_trained: whether <unk> has a probability.
-        device: of its tensors.
-        max_rows: the maximum number of rows that it reads at once; None for any.
-        max_window: the maximum length of the windows that it should read; None for any.
-    """
+class Predictor(ABC):
+    """Reads tokens and predicts the next one."""
 
     @property
-    def vocab_size(self) -> int: ...
-    @property
-    def unknown_trained(self) -> bool: ...
-    @property
-    def device(self) -> torch.device: ...
-    @property
-    def max_rows(self) -> int | None: ...
-    @property
-    def max_window(self) -> int | None: ...
+    def adapts(self) -> bool:
+        """Whether its predictions depend on the whole text before. It reads one row only then."""
+        return False
 
+    @property
+    def max_window(self) -> int | None:
+        """The maximum length of the windows that it should read; None for any."""
+        return None
+
+    @property
+    @abstractmethod
+    def unknown_trained(self) -> bool:
+        """Whether <unk> has a probability."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """The device of its tensors."""
+
+    @abstractmethod
     def initial_state(self, num_rows: int) -> Any:
         """Return the state before the first token of each row."""
 
+    @abstractmethod
     def read(self, inputs_TB: Tensor, state: Any, resets_TB: Tensor) -> tuple[Predictions, Any]:
         """Read a window.
 
@@ -77,15 +81,10 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True)
-class NetworkPredictor:
+class NetworkPredictor(Predictor):
     """The predictor that a network alone is."""
 
     network: RecurrentNetwork
-
-    @property
-    def vocab_size(self) -> int:
-        """The vocabulary size of the network."""
-        return self.network.config.vocab_size
 
     @property
     def unknown_trained(self) -> bool:
@@ -96,16 +95,6 @@ class NetworkPredictor:
     def device(self) -> torch.device:
         """The device of the weights."""
         return self.network.device
-
-    @property
-    def max_rows(self) -> int | None:
-        """None: the network reads any number of rows."""
-        return None
-
-    @property
-    def max_window(self) -> int | None:
-        """None: the network reads windows of any length."""
-        return None
 
     def initial_state(self, num_rows: int) -> States:
         """Return the hidden state of zeros."""

@@ -81,12 +81,17 @@ class Scorer:
             first_number: the number of the first text, from 0, which `details` may depend on.
         Yields: the scores, in order; -ln p in nats.
         Raises: TextError if one string is given instead of several, or if a text contains a
-            newline. ConfigError if a size is below 1.
+            newline. ConfigError if a size is below 1, or if the model adapts to its text.
         """
         if isinstance(texts, str | bytes):
             raise TextError(
                 "texts: one string given; an iterable of sentences is needed. "
                 "Put it in a list, score_many([text]), or call score(text)"
+            )
+        if self.predictor.adapts:
+            raise ConfigError(
+                "texts: sentences given to a model that adapts to the text; a document is needed. "
+                "Call score_document"
             )
         if self.sentences and BOUNDARY in given:
             raise TextError("given: contains a newline; one sentence is needed, as in training")
@@ -127,10 +132,11 @@ class Scorer:
             reset_every: reset the hidden state every `reset_every` tokens; None never does.
             with_tokens, batch_tokens, details: as for `score_many`.
             number: the number of the text among several, from 0.
-        Raises: ConfigError if a size is below 1, or if the model reads one row only.
+        Raises: ConfigError if a size is below 1, or if the model adapts to the text, which it reads
+            as one row.
         """
         _require_sizes(num_rows=num_rows, reset_every=reset_every)
-        if self.predictor.max_rows is not None and (num_rows > 1 or reset_every is not None):
+        if self.predictor.adapts and (num_rows > 1 or reset_every is not None):
             raise ConfigError(
                 "num_rows and reset_every: given for a model that adapts to the text; it reads the "
                 "text as one row from beginning to end"

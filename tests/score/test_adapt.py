@@ -143,3 +143,21 @@ def test_only_a_single_network_can_adapt(make_network):
         AdaptingModel(Mixture([model, model]), AdaptConfig(cache=5))
     with pytest.raises(ConfigError, match="reads the text as one row"):
         AdaptingModel(model, AdaptConfig(cache=5)).score_document("abc", num_rows=2)
+    with pytest.raises(ConfigError, match=r"^texts: sentences given to a model"):
+        AdaptingModel(model, AdaptConfig(dynamic=True)).score_many(["abc"])
+
+
+def test_an_adapting_model_can_be_mixed_with_another(make_network):
+    model, other = (
+        LanguageModel(Model(make_network(cell=cell), VOCABULARY, False, "utf-8", {}))
+        for cell in ("lstm", "gru")
+    )
+    adapting = AdaptingModel(model, AdaptConfig(cache=5, dynamic=True, dynamic_segment=3))
+    text = "abcad\nbe" * 9
+    mixed = Mixture([adapting, other]).score_document(text, with_tokens=True)
+    parts = [each.score_document(text, with_tokens=True) for each in (adapting, other)]
+    expected = [
+        -np.log(sum(np.exp(-token.nats) for token in tokens) / 2)
+        for tokens in zip(*(part.tokens for part in parts), strict=True)
+    ]
+    np.testing.assert_allclose([token.nats for token in mixed.tokens], expected)
