@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -93,9 +93,17 @@ def _parameter(name: str, declared: Option, value_type: Any, default: Any) -> in
     )
 
 
-def require_valid(*config_classes: type[Config], given: dict[str, Any]) -> None:
-    """Raise ConfigError naming everything that is wrong with the given values."""
-    problems = [each for config in config_classes for each in find_problems(config, given)]
+def require_valid(
+    *config_classes: type[Config], given: dict[str, Any], problems: Sequence[str] = ()
+) -> None:
+    """Raise ConfigError naming everything that is wrong with the given values.
+
+    Args:
+        problems: what is wrong beside the values of these configurations.
+    """
+    problems = [
+        *(each for config in config_classes for each in find_problems(config, given)), *problems
+    ]
     if problems:
         raise ConfigError(". ".join(problems))
 

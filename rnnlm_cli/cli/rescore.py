@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnlm_cli.cli.options import EncodingOption, decode_argument, options_from
+from rnnlm_cli.cli.options import EncodingOption, decode_argument, options_from, require_valid
 from rnnlm_cli.cli.scorers import ModelsOption, open_scorer
 from rnnlm_cli.config import MachineConfig, MixtureConfig, RescoreConfig
-from rnnlm_cli.config.option import find_problems, select_fields
-from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.messages import StderrMessages
 from rnnlm_cli.text.raw_bytes import STDIN
 from rnnlm_cli.text.reading import make_decoder, read_lines
@@ -60,12 +59,10 @@ def rescore(
     """
     if "name" in given:
         given["name"] = decode_argument(given["name"])
-    problems = [
-        *(each for kind in (RescoreConfig, MixtureConfig) for each in find_problems(kind, given)),
-        *_find_conflicts(lists, given.get("tune")),
-    ]
-    if problems:
-        raise ConfigError(". ".join(problems))
+    require_valid(
+        RescoreConfig, MixtureConfig, given=given,
+        problems=list(_find_conflicts(lists, given.get("tune"))),
+    )
     config = RescoreConfig(**select_fields(RescoreConfig, given))
     if encoding is not None:
         make_decoder(encoding)

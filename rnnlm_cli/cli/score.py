@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rnnlm_cli.cli.options import EncodingOption, decode_argument, options_from
+from rnnlm_cli.cli.options import EncodingOption, decode_argument, options_from, require_valid
 from rnnlm_cli.cli.score_input import read_sentences, score_documents, score_sentences
 from rnnlm_cli.cli.score_output import make_output_format, write_scores
 from rnnlm_cli.cli.scorers import ModelsOption, open_scorer, tune_weights
 from rnnlm_cli.config import AdaptConfig, FormatName, MachineConfig, MixtureConfig, ScoreConfig
-from rnnlm_cli.config.option import find_problems, flag_of, select_fields
+from rnnlm_cli.config.option import flag_of, select_fields
 from rnnlm_cli.config.score import WORD_FORMATS
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.messages import StderrMessages
@@ -62,14 +62,10 @@ def score(
     wait for its score.
     """
     sentences, files, document = texts or [], file or [], bool(given.get("document"))
-    problems = [
-        *(each for kind in (ScoreConfig, MixtureConfig, AdaptConfig)
-          for each in find_problems(kind, given)),
+    require_valid(ScoreConfig, MixtureConfig, AdaptConfig, given=given, problems=[
         *_find_conflicts(sentences, files, document),
         *_find_output_conflicts(given, json=json, tokens=tokens, regions=regions, prefix=prefix),
-    ]
-    if problems:
-        raise ConfigError(". ".join(problems))
+    ])
     config = ScoreConfig(**select_fields(ScoreConfig, given))
     adaptation = AdaptConfig(**select_fields(AdaptConfig, given))
     if sentences == [STDIN] or document:
@@ -133,6 +129,9 @@ def _find_output_conflicts(
         yield "--tokens, --words and --regions: given together; one of them is needed"
     if regions is not None and name in WORD_FORMATS:
         yield f"--regions and --format {name}: given together; the format has tokens only"
+    has_rows_of_parts = name == "tsv" and (tokens or given.get("words") or regions is not None)
+    if given.get("normalize") and (name in WORD_FORMATS or has_rows_of_parts):
+        yield f"--normalize and --format {name}: given together; the rows are no whole sentences"
     if prefix and given.get("document"):
         yield "--given and --document: given together; a document has no prefix"
     if given.get("cache") or given.get("dynamic"):

@@ -20,12 +20,16 @@ from rnnlm_cli.nn import autograd as by_hand
 from rnnlm_cli.nn.matmul import FLOAT32, Products
 
 BLOCK_LOGITS = 1 << 20  # elements: 4 MiB of float32
-MIN_BLOCK_POSITIONS = 256  # smaller blocks are slower
+MIN_BLOCK_POSITIONS = 256  # in training; smaller blocks are slower
+SCORING_BLOCK_LOGITS = 1 << 21  # of any number of positions, so that memory has a bound
 
 
-def _split_positions(num_positions: int, num_classes: int) -> Iterator[slice]:
-    """Split the positions into blocks with at most BLOCK_LOGITS logits, or of the minimum size."""
-    size = max(BLOCK_LOGITS // num_classes, MIN_BLOCK_POSITIONS)
+def _split_positions(
+    num_positions: int, num_classes: int, *, block_logits: int = BLOCK_LOGITS,
+    min_size: int = MIN_BLOCK_POSITIONS,
+) -> Iterator[slice]:
+    """Split positions into blocks with at most `block_logits` logits, or of the minimum size."""
+    size = max(block_logits // num_classes, min_size)
     return (slice(begin, begin + size) for begin in range(0, num_positions, size))
 
 
@@ -54,7 +58,9 @@ def compute_surprisal(
 ) -> Tensor:
     """Return -ln p of every target under the full softmax, (M,), in nats."""
     nats_M, weight_VH = y_MH.new_empty(len(y_MH)), products.round(weight_VH)
-    for block in _split_positions(len(y_MH), len(weight_VH)):
+    for block in _split_positions(
+        len(y_MH), len(weight_VH), block_logits=SCORING_BLOCK_LOGITS, min_size=1
+    ):
         logits = products.linear(y_MH[block], weight_VH, bias_V)
         _mask_unknown(logits, unknown_trained=unknown_trained)
         nats_M[block] = torch.nn.functional.cross_entropy(

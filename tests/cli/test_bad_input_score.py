@@ -55,6 +55,8 @@ BAD = [
     (["a", "--regions", "two.tsv", "--format", "kenlm"], USAGE, "--regions and --format kenlm"),
     (["a", "--normalize", "mean"], USAGE, "'--normalize'"),
     (["a", "--normalize", "slor"], USAGE, "the model file has no token counts"),
+    (["a", "--normalize", "token", "--format", "kenlm", *WORD_MODEL], USAGE, "no whole sentences"),
+    (["a", "--normalize", "char", "--format", "tsv", "--words"], USAGE, "no whole sentences"),
     # details
     (["a", "--tokens", "--words"], USAGE, "--tokens, --words and --regions: given together"),
     (["a", "--words", "--regions", "two.tsv"], USAGE, "--words and --regions: given together"),
