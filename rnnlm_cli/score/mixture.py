@@ -117,13 +117,15 @@ class Mixture(Scorer):
     """Models that are averaged in probability. It has the methods of a single model.
 
     Args:
-        models: two or more with the same vocabulary, such as a LanguageModel or an AdaptingModel
+        models: one or more with the same vocabulary, such as a LanguageModel or an AdaptingModel
             and an NgramModel.
         weights: one for each model, of 0 or more; they sum to 1. None gives all the same weight.
     Raises: ConfigError if the models do not go together, or if the weights are not of this kind.
     """
 
     def __init__(self, models: Sequence[Scorer], weights: Sequence[float] | None = None) -> None:
+        if not models:
+            raise ConfigError("models: none given; one or more are needed")
         first, *others = models
         for other in others:
             _require_same_kind(first, other)
@@ -226,8 +228,9 @@ def _compare_vocabularies(first: Vocabulary, other: Vocabulary) -> str:
     """Return the difference between two vocabularies in words."""
     if first.level != other.level:
         return f"one is of level {first.level}, the other of level {other.level}"
-    only_first = [token for token in first.tokens if token not in set(other.tokens)]
-    only_other = [token for token in other.tokens if token not in set(first.tokens)]
+    of_first, of_other = set(first.tokens), set(other.tokens)
+    only_first = [token for token in first.tokens if token not in of_other]
+    only_other = [token for token in other.tokens if token not in of_first]
     if not only_first and not only_other:
         return "the vocabularies have the same tokens in another order"
     example = (only_first or only_other)[0]

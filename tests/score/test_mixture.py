@@ -112,3 +112,8 @@ def test_models_that_do_not_go_together_are_refused_with_the_reason(make_model, 
 def test_weights_that_are_no_shares_are_refused(make_model, weights):
     with pytest.raises(ConfigError, match=r"^weights: "):
         Mixture([make_model(1), make_model(2)], weights)
+
+
+def test_no_models_at_all_are_refused():
+    with pytest.raises(ConfigError, match=r"^models: none given"):
+        Mixture([])
