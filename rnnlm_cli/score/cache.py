@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score.dynamic import DynamicPredictions, DynamicPredictor
 from rnnlm_cli.score.predictor import NetworkPredictions, NetworkPredictor, Predictor
 
@@ -58,19 +59,14 @@ class CachePredictor(Predictor):
     weight: float
 
     @property
+    def base_network(self) -> RecurrentNetwork:
+        """The network whose outputs are cached, with the weights of the model."""
+        return self.base.base_network
+
+    @property
     def adapts(self) -> bool:
         """True: the predictions depend on the whole text before."""
         return True
-
-    @property
-    def unknown_trained(self) -> bool:
-        """Whether <unk> has a probability."""
-        return self.base.unknown_trained
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the network."""
-        return self.base.device
 
     @property
     def max_window(self) -> int | None:

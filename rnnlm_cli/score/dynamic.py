@@ -64,19 +64,14 @@ class DynamicPredictor(Predictor):
     decay: float
 
     @property
+    def base_network(self) -> RecurrentNetwork:
+        """The network with the weights of the model."""
+        return self.model
+
+    @property
     def adapts(self) -> bool:
         """True: the predictions depend on the whole text before."""
         return True
-
-    @property
-    def unknown_trained(self) -> bool:
-        """Whether the training text of the network had unknown tokens."""
-        return self.model.config.unknown_trained
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the weights."""
-        return self.model.device
 
     @property
     def max_window(self) -> int:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score.predictor import Predictions, Predictor
 from rnnlm_cli.score.score import Nats
 from rnnlm_cli.score.scorer import Scorer
@@ -42,18 +43,13 @@ class MixturePredictor(Predictor):
     weights: Sequence[float]
 
     @property
-    def unknown_trained(self) -> bool:
-        """Whether <unk> has a probability."""
-        return self.predictors[0].unknown_trained
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the components."""
-        return self.predictors[0].device
+    def base_network(self) -> RecurrentNetwork:
+        """The network of the first component."""
+        return self.predictors[0].base_network
 
     @property
     def adapts(self) -> bool:
-        """Whether a component adapts."""
+        """True if a component adapts."""
         return any(each.adapts for each in self.predictors)
 
     @property

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
 from rnnlm_cli.errors import ConfigError, TextError
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score.predictor import Predictor
 from rnnlm_cli.score.scorer import Scorer
 from rnnlm_cli.text.reading import read_lines
@@ -49,14 +50,9 @@ class NgramPredictor(Predictor):
     like: Predictor
 
     @property
-    def unknown_trained(self) -> bool:
-        """Whether <unk> has a probability."""
-        return self.like.unknown_trained
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the tensors that it returns."""
-        return self.like.device
+    def base_network(self) -> RecurrentNetwork:
+        """The network that it goes with."""
+        return self.like.base_network
 
     def initial_state(self, num_rows: int) -> list[Any]:
         """Return the context of every row: the beginning of a sentence."""

@@ -45,24 +45,29 @@ class Predictor(ABC):
     """Reads tokens and predicts the next one."""
 
     @property
+    @abstractmethod
+    def base_network(self) -> RecurrentNetwork:
+        """The network that it is, is built on, or goes with."""
+
+    @property
+    def device(self) -> torch.device:
+        """The device of its tensors."""
+        return self.base_network.device
+
+    @property
+    def unknown_trained(self) -> bool:
+        """True if <unk> has a probability."""
+        return self.base_network.config.unknown_trained
+
+    @property
     def adapts(self) -> bool:
-        """Whether its predictions depend on the whole text before. It reads one row only then."""
+        """True if its predictions depend on the whole text before. It then reads one row only."""
         return False
 
     @property
     def max_window(self) -> int | None:
         """The maximum length of the windows that it should read; None for any."""
         return None
-
-    @property
-    @abstractmethod
-    def unknown_trained(self) -> bool:
-        """Whether <unk> has a probability."""
-
-    @property
-    @abstractmethod
-    def device(self) -> torch.device:
-        """The device of its tensors."""
 
     @abstractmethod
     def initial_state(self, num_rows: int) -> Any:
@@ -87,14 +92,9 @@ class NetworkPredictor(Predictor):
     network: RecurrentNetwork
 
     @property
-    def unknown_trained(self) -> bool:
-        """Whether the training text of the network had unknown tokens."""
-        return self.network.config.unknown_trained
-
-    @property
-    def device(self) -> torch.device:
-        """The device of the weights."""
-        return self.network.device
+    def base_network(self) -> RecurrentNetwork:
+        """The network."""
+        return self.network
 
     def initial_state(self, num_rows: int) -> States:
         """Return the hidden state of zeros."""
