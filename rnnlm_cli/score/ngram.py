@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -72,18 +72,18 @@ class NgramPredictor(Predictor):
             contexts += current
         return NgramPredictions(self, contexts), current
 
-    def compute_log_p(self, context: Any, id_: int) -> float:
-        """Return ln p of one token in a context."""
-        if not self.unknown_trained:
-            if id_ == UNKNOWN_ID:
-                return -math.inf
-            unknown = 10 ** self._compute_log10_p(context, UNKNOWN_ID)
-            return LN_10 * self._compute_log10_p(context, id_) - math.log1p(-unknown)
-        return LN_10 * self._compute_log10_p(context, id_)
-
-    def _compute_log10_p(self, context: Any, id_: int) -> float:
-        log10_p: float = self.library.BaseScore(context, self.words[id_], self._unused_state)
-        return log10_p
+    def compute_log_p(self, context: Any, ids: Collection[int]) -> list[float]:
+        """Return ln p of some tokens in a context."""
+        base_score, words, unused = self.library.BaseScore, self.words, self._unused_state
+        log_p = [LN_10 * base_score(context, words[id_], unused) for id_ in ids]
+        if self.unknown_trained:
+            return log_p
+        unknown = 10 ** base_score(context, words[UNKNOWN_ID], unused)
+        rest = math.log1p(-unknown)  # ln p of all other words together
+        return [
+            -math.inf if id_ == UNKNOWN_ID else each - rest
+            for id_, each in zip(ids, log_p, strict=True)
+        ]
 
     @cached_property
     def _unused_state(self) -> Any:
@@ -120,17 +120,20 @@ class NgramPredictions:
 
     def compute_nats(self, targets_M: Tensor) -> Tensor:
         """Return -ln p of one token at each position, (M,), in float64."""
-        pairs = zip(self.contexts, targets_M.tolist(), strict=True)
-        log_p = [self.predictor.compute_log_p(context, id_) for context, id_ in pairs]
-        return -torch.tensor(log_p, dtype=torch.float64, device=self.predictor.device)
+        log_p = [
+            self.predictor.compute_log_p(context, ids)
+            for context, ids in zip(self.contexts, targets_M[:, None].tolist(), strict=True)
+        ]
+        return -self._make_tensor(log_p).flatten()
 
     def compute_log_p(self) -> Tensor:
         """Return ln p of every token at each position, (M, V), in float64."""
         ids = range(len(self.predictor.words))
-        log_p = [
-            [self.predictor.compute_log_p(context, id_) for id_ in ids]
-            for context in self.contexts
-        ]
+        return self._make_tensor([
+            self.predictor.compute_log_p(context, ids) for context in self.contexts
+        ])
+
+    def _make_tensor(self, log_p: list[list[float]]) -> Tensor:
         return torch.tensor(log_p, dtype=torch.float64, device=self.predictor.device)
 
 
