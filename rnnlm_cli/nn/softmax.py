@@ -24,9 +24,8 @@ MIN_BLOCK_POSITIONS = 256  # in training; smaller blocks are slower
 SCORING_BLOCK_LOGITS = 1 << 21  # of any number of positions, so that memory has a bound
 
 
-def _split_positions(
-    num_positions: int, num_classes: int, *, block_logits: int = BLOCK_LOGITS,
-    min_size: int = MIN_BLOCK_POSITIONS,
+def split_positions(
+    num_positions: int, num_classes: int, block_logits: int, *, min_size: int = 1
 ) -> Iterator[slice]:
     """Split positions into blocks with at most `block_logits` logits, or of the minimum size."""
     size = max(block_logits // num_classes, min_size)
@@ -58,9 +57,7 @@ def compute_surprisal(
 ) -> Tensor:
     """Return -ln p of every target under the full softmax, (M,), in nats."""
     nats_M, weight_VH = y_MH.new_empty(len(y_MH)), products.round(weight_VH)
-    for block in _split_positions(
-        len(y_MH), len(weight_VH), block_logits=SCORING_BLOCK_LOGITS, min_size=1
-    ):
+    for block in split_positions(len(y_MH), len(weight_VH), SCORING_BLOCK_LOGITS):
         logits = products.linear(y_MH[block], weight_VH, bias_V)
         _mask_unknown(logits, unknown_trained=unknown_trained)
         nats_M[block] = torch.nn.functional.cross_entropy(
@@ -88,7 +85,9 @@ class _FullLoss(torch.autograd.Function):
     ) -> Tensor:
         dy_MH, dweight_VH, dbias_V = (torch.zeros_like(t) for t in (y_MH, weight_VH, bias_V))
         nats, weight_VH = y_MH.new_zeros(()), products.round(weight_VH)
-        for block in _split_positions(len(y_MH), len(weight_VH)):
+        for block in split_positions(
+            len(y_MH), len(weight_VH), BLOCK_LOGITS, min_size=MIN_BLOCK_POSITIONS
+        ):
             logits = products.linear(y_MH[block], weight_VH, bias_V)
             _mask_unknown(logits, unknown_trained=unknown_trained)
             log_p, target_M1 = torch.log_softmax(logits, dim=1), targets_M[block, None]
@@ -196,7 +195,9 @@ class _SampledLoss(torch.autograd.Function):
         dweight_DH, dbias_D = torch.zeros_like(weight_DH), torch.zeros_like(bias_D)
         nats = y_MH.new_zeros(())
         offset_S = bias_S - log_probability_S.to(bias_S)
-        for block in _split_positions(len(y_MH), num_samples + 1):
+        for block in split_positions(
+            len(y_MH), num_samples + 1, BLOCK_LOGITS, min_size=MIN_BLOCK_POSITIONS
+        ):
             y, index = y_MH[block], index_M[block]
             weight_of_target = weight_DH[index]
             logits = y.new_empty(len(y), num_samples + 1)  # the target's logit is the last one

@@ -9,7 +9,6 @@ size, F figures of a token.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -19,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnnlm_cli.nn.network import RecurrentNetwork, States
+from rnnlm_cli.nn.softmax import BLOCK_LOGITS, split_positions
 
 Figures = NDArray[np.float64]
-BLOCK_LOGITS = 1 << 20  # distributions are computed for so many logits at once
 
 
 class Predictions(Protocol):
@@ -164,7 +163,7 @@ class FigureChoice:
             return predictions.compute_nats(targets_M).double().cpu().numpy()[None]
         blocks = [
             self._compute_block(predictions.select(block), targets_M[block])
-            for block in split_positions(predictions)
+            for block in split_positions(*predictions.shape, BLOCK_LOGITS)
         ]
         return np.concatenate(blocks, axis=1)
 
@@ -182,11 +181,3 @@ class FigureChoice:
         if self.token_class:
             figures.append(-log_p_MV[:, list(self.token_class)].logsumexp(dim=1))
         return torch.stack([figure.double() for figure in figures]).cpu().numpy()
-
-
-def split_positions(predictions: Predictions) -> Iterator[slice]:
-    """Split positions into blocks whose distributions take little memory."""
-    num_positions, vocab_size = predictions.shape
-    size = max(1, BLOCK_LOGITS // vocab_size)
-    for begin in range(0, num_positions, size):
-        yield slice(begin, begin + size)

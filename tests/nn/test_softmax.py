@@ -23,10 +23,11 @@ def in_float64(float64):
     torch.manual_seed(5)
 
 
-@pytest.fixture(params=[(1, 2), (1 << 20, 256)], ids=["blocks of 2", "one block"])
+@pytest.fixture(params=[2, 256], ids=["blocks of 2", "one block"])
 def blocks(request, monkeypatch):
-    monkeypatch.setattr(softmax, "BLOCK_LOGITS", request.param[0])
-    monkeypatch.setattr(softmax, "MIN_BLOCK_POSITIONS", request.param[1])
+    monkeypatch.setattr(softmax, "BLOCK_LOGITS", 1)
+    monkeypatch.setattr(softmax, "MIN_BLOCK_POSITIONS", request.param)
+    monkeypatch.setattr(softmax, "SCORING_BLOCK_LOGITS", request.param * V)
 
 
 def make_output_layer(scale=1.0):
