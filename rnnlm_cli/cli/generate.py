@@ -23,7 +23,7 @@ from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.messages import StderrMessages, escape_except_layout, replace_surrogates
-from rnnlm_cli.text.reading import make_decoder, read_text
+from rnnlm_cli.text.reading import read_text
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import GeneratedText
@@ -56,8 +56,6 @@ def generate(
         raise ConfigError("--prompt and -f: given together; one of them is needed")
     sampling = select_fields(SampleConfig, given)
     config = SampleConfig(**{"seed": secrets.randbelow(1 << 31), **sampling})
-    if encoding is not None:
-        make_decoder(encoding)
     loaded = open_model(model, MachineConfig(**select_fields(MachineConfig, given)))
     if file is not None:
         text = read_text(file, encoding=encoding or loaded.encoding)

@@ -21,6 +21,7 @@ from rnnlm_cli.config.option import (
     options_of,
 )
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.text.reading import make_decoder
 
 if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
@@ -108,11 +109,19 @@ def require_valid(
         raise ConfigError(". ".join(problems))
 
 
+def _require_encoding(encoding: str | None) -> str | None:
+    """Return an encoding. Raises: ConfigError if Python does not know it."""
+    if encoding is not None:
+        make_decoder(encoding)
+    return encoding
+
+
 ModelOption = Annotated[Path, typer.Option("-m", "--model", help="Model file.")]
 EncodingOption = Annotated[
     str | None,
     typer.Option(
         help=with_default("Encoding of the files that are read.", "that of the training text"),
+        callback=_require_encoding,
         show_default=False,
     ),
 ]

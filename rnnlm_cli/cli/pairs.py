@@ -14,7 +14,6 @@ from rnnlm_cli.cli.scorers import ModelsOption, open_scorer
 from rnnlm_cli.config import MachineConfig, MixtureConfig, PairsConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.messages import StderrMessages, escape_controls, replace_surrogates
-from rnnlm_cli.text.reading import make_decoder
 
 if TYPE_CHECKING:
     from rnnlm_cli.score.pairs import Pair, PairCounts, PairScore
@@ -51,12 +50,7 @@ def pairs(
     """
     require_valid(PairsConfig, MixtureConfig, MachineConfig, given=given)
     config = PairsConfig(**select_fields(PairsConfig, given))
-    if encoding is not None:
-        make_decoder(encoding)
-    scorer = open_scorer(
-        model, MachineConfig(**select_fields(MachineConfig, given)),
-        MixtureConfig(**select_fields(MixtureConfig, given)),
-    )
+    scorer = open_scorer(model, given)
     scorer.require_normalization(config.normalize)
 
     from rnnlm_cli.score.pairs import count_pairs, score_pairs

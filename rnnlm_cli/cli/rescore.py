@@ -16,7 +16,7 @@ from rnnlm_cli.config import MachineConfig, MixtureConfig, RescoreConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.messages import StderrMessages
 from rnnlm_cli.text.raw_bytes import STDIN
-from rnnlm_cli.text.reading import make_decoder, read_lines
+from rnnlm_cli.text.reading import read_lines
 
 if TYPE_CHECKING:
     from rnnlm_cli.score.nbest.reading import Entry
@@ -60,16 +60,11 @@ def rescore(
     if "name" in given:
         given["name"] = decode_argument(given["name"])
     require_valid(
-        RescoreConfig, MixtureConfig, given=given,
+        RescoreConfig, MixtureConfig, MachineConfig, given=given,
         problems=list(_find_conflicts(lists, given.get("tune"))),
     )
     config = RescoreConfig(**select_fields(RescoreConfig, given))
-    if encoding is not None:
-        make_decoder(encoding)
-    scorer = open_scorer(
-        model, MachineConfig(**select_fields(MachineConfig, given)),
-        MixtureConfig(**select_fields(MixtureConfig, given)),
-    )
+    scorer = open_scorer(model, given)
     _rescore(scorer, lists, config, encoding or scorer.encoding)
 
 

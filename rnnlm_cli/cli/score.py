@@ -17,7 +17,6 @@ from rnnlm_cli.config.score import WORD_FORMATS
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.messages import StderrMessages
 from rnnlm_cli.text.raw_bytes import STDIN
-from rnnlm_cli.text.reading import make_decoder
 
 if TYPE_CHECKING:
     from rnnlm_cli.score.regions import Regions
@@ -62,7 +61,7 @@ def score(
     wait for its score.
     """
     sentences, files, document = texts or [], file or [], bool(given.get("document"))
-    require_valid(ScoreConfig, MixtureConfig, AdaptConfig, given=given, problems=[
+    require_valid(ScoreConfig, MixtureConfig, AdaptConfig, MachineConfig, given=given, problems=[
         *_find_conflicts(sentences, files, document),
         *_find_output_conflicts(given, json=json, tokens=tokens, regions=regions, prefix=prefix),
     ])
@@ -70,12 +69,7 @@ def score(
     adaptation = AdaptConfig(**select_fields(AdaptConfig, given))
     if sentences == [STDIN] or document:
         sentences, files = [], [*sentences, *files]
-    if encoding is not None:
-        make_decoder(encoding)
-    scorer = open_scorer(
-        model, MachineConfig(**select_fields(MachineConfig, given)),
-        MixtureConfig(**select_fields(MixtureConfig, given)), precision=config.precision,
-    )
+    scorer = open_scorer(model, given, precision=config.precision)
     encoding = encoding or scorer.encoding
     format_name: FormatName = "json" if json else config.format or "text"
     _require_suitable(scorer, config, format_name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rnnlm_cli.cli.options import decode_argument, open_model, with_default
 from rnnlm_cli.config import DEFAULT_NGRAM_WEIGHT, MachineConfig, MixtureConfig, Precision
+from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.messages import StderrMessages
@@ -30,16 +31,18 @@ ModelsOption = Annotated[
 
 
 def open_scorer(
-    paths: Sequence[Path] | None, machine: MachineConfig, mixture: MixtureConfig, *,
-    precision: Precision = "float32",
+    paths: Sequence[Path] | None, given: Mapping[str, Any], *, precision: Precision = "float32"
 ) -> Scorer:
     """Set up the machine and read the models, of which a mixture is made if there are several.
 
     Args:
         paths: model files; None or none at all means the default.
-        mixture: an n-gram model to add, if any.
+        given: the options of MachineConfig, and those of MixtureConfig, which may add an n-gram
+            model.
     Raises: ModelFileError, TextError, ConfigError.
     """
+    machine = MachineConfig(**select_fields(MachineConfig, given))
+    mixture = MixtureConfig(**select_fields(MixtureConfig, given))
     models: list[Scorer] = [
         open_model(path, machine, precision=precision) for path in paths or [DEFAULT_MODEL]
     ]

@@ -48,7 +48,7 @@ class AdaptConfig(Config):
 
     @property
     def is_on(self) -> bool:
-        """Whether the model adapts in any way."""
+        """True if the model adapts in any way."""
         return self.cache is not None or self.dynamic
 
     @classmethod

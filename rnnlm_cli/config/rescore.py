@@ -54,7 +54,7 @@ class RescoreConfig(Config):
 
     @property
     def is_combined(self) -> bool:
-        """Whether the scores in the lists are combined with those of the model."""
+        """True if the scores in the lists are combined with those of the model."""
         return self.weight is not None or self.tune is not None
 
     @property
