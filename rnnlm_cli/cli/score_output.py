@@ -44,7 +44,8 @@ def write_scores(batches: Iterator[Iterator[TextScore]], output_format: Format) 
             if not num_texts:
                 _print(output_format.begin())
             total, num_texts = total + each.score, num_texts + 1
-            adapted += each.adapted or Score()
+            if each.adapted is not None:
+                adapted += each.adapted
             _print(output_format.one(each))
         sys.stdout.flush()
     if not num_texts:

@@ -5,7 +5,7 @@ Legend: N tokens of a text.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,10 +76,7 @@ class Score:
 
     def __add__(self, other: "Score") -> "Score":
         """Return the score of both texts together."""
-        return Score(**{
-            field.name: getattr(self, field.name) + getattr(other, field.name)
-            for field in fields(self)
-        })
+        return Score(**{name: each + getattr(other, name) for name, each in vars(self).items()})
 
     @property
     def num_read(self) -> int:
