@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rnnlm_cli.config.option import MAX_SIZE, Config, flag_of, number, option, whole_number
+from rnnlm_cli.config.option import Config, flag_of, number, option, options_of
+from rnnlm_cli.config.score import ScoreConfig
 
 NbestName = Literal["moses", "kaldi", "kaldi-words", "mikolov", "srilm", "tsv"]
 SCORED_FORMATS = ("moses", "srilm", "tsv")  # their lists hold scores
@@ -47,9 +48,8 @@ class RescoreConfig(Config):
         flags=("--closing/--no-closing",),
         default_text="as in training: --closing for models of sentences",
     )
-    batch_tokens: int | None = option(
-        None, "Number of tokens that the network reads at once; bounds its memory.",
-        whole_number(1, MAX_SIZE), default_text="4096",
+    batch_tokens: int | None = field(
+        default=None, metadata={"option": options_of(ScoreConfig)["batch_tokens"]}
     )
 
     @property
@@ -71,12 +71,12 @@ class RescoreConfig(Config):
         if name is None:
             return
         if name not in SCORED_FORMATS:
-            for field in ("weight", "tune"):
-                if field in known:
+            for scored in ("weight", "tune"):
+                if scored in known:
                     yield (
-                        f"{flag_of(cls, field)}: given for lists of the format {name}; this format "
-                        "holds no scores, and scores to combine with are needed. Use moses, srilm "
-                        "or tsv"
+                        f"{flag_of(cls, scored)}: given for lists of the format {name}; this "
+                        "format holds no scores, and scores to combine with are needed. Use moses, "
+                        "srilm or tsv"
                     )
         if name != "moses" and "name" in known:
             yield (
