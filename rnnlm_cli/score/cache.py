@@ -65,7 +65,7 @@ class CachePredictor(Predictor):
 
     @property
     def adapts(self) -> bool:
-        """True: the predictions depend on the whole text before."""
+        """True, because the predictions depend on the whole preceding text."""
         return True
 
     @property

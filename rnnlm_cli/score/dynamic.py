@@ -70,7 +70,7 @@ class DynamicPredictor(Predictor):
 
     @property
     def adapts(self) -> bool:
-        """True: the predictions depend on the whole text before."""
+        """True, because the predictions depend on the whole preceding text."""
         return True
 
     @property

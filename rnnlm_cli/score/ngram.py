@@ -39,9 +39,9 @@ class NgramPredictor(Predictor):
 
     Args:
         library: the model as the `kenlm` module has read it.
-        make_state: makes a context, which the library then writes.
-        words: the name of every token in that model, in id order.
-        like: the predictor that it goes with.
+        make_state: makes an empty context, which the library then fills.
+        words: the spelling of every token in that model, in id order.
+        like: a predictor with the same vocabulary, whose device and <unk> are used.
     """
 
     library: Any
@@ -51,7 +51,7 @@ class NgramPredictor(Predictor):
 
     @property
     def base_network(self) -> RecurrentNetwork:
-        """The network that it goes with."""
+        """The network that has the same vocabulary."""
         return self.like.base_network
 
     def initial_state(self, num_rows: int) -> list[Any]:
@@ -87,7 +87,7 @@ class NgramPredictor(Predictor):
 
     @cached_property
     def _unused_state(self) -> Any:
-        """The context that the library writes where it is not needed."""
+        """A context for the library to write to when nobody reads it."""
         return self.make_state()
 
     def _begin_sentence(self) -> Any:

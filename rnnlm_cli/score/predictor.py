@@ -46,7 +46,7 @@ class Predictor(ABC):
     @property
     @abstractmethod
     def base_network(self) -> RecurrentNetwork:
-        """The network that it is, is built on, or goes with."""
+        """The network that determines the device, and whether <unk> has a probability."""
 
     @property
     def device(self) -> torch.device:
@@ -60,7 +60,7 @@ class Predictor(ABC):
 
     @property
     def adapts(self) -> bool:
-        """True if its predictions depend on the whole text before. It then reads one row only."""
+        """True if the predictions depend on the whole preceding text. Only one row is read then."""
         return False
 
     @property
