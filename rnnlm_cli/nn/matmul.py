@@ -28,6 +28,8 @@ MIN_PACKED_USES = 16  # packing costs about as much as two products
 # Multiply-adds of a product. A call of oneDNN costs 15 us more than one of MKL.
 MIN_ONEDNN_WORK = MIN_BFLOAT16_WORK = 1 << 23
 MIN_ONEDNN_SUM = 1 << 20  # elements of the gradient of a matrix; MKL is as fast for smaller ones
+# Elements of a matrix that vectors are multiplied by, one at a time. MKL does that on one thread.
+MIN_ONEDNN_VECTOR, MIN_BFLOAT16_VECTOR = 1 << 20, 1 << 19
 
 
 class Library(StrEnum):
@@ -60,6 +62,16 @@ def choose_library(weight_NK: Tensor, num_rows: int, num_uses: int = 1) -> Libra
     ):
         return Library.MKL_PACKED
     return Library.TORCH
+
+
+def choose_vector_library(weight_NK: Tensor) -> Library:
+    """Return the library for many products of the same W by one vector at a time."""
+    if weight_NK.device.type != "cpu" or not kernels.has_onednn():
+        return Library.TORCH
+    if weight_NK.dtype == torch.bfloat16:
+        return Library.ONEDNN
+    is_large = weight_NK.dtype == torch.float32 and weight_NK.numel() >= MIN_ONEDNN_VECTOR
+    return Library.ONEDNN if is_large and kernels.is_amd() else Library.TORCH
 
 
 def describe_libraries() -> str:

@@ -8,7 +8,8 @@ each of them. A bias is a column of a matrix that is multiplied by such a 1. Wit
               ----------------------      input of layer 2, and its hidden state
                            -----------    input of the output layer
 
-So no hidden state is copied from layer to layer, and no bias is added separately.
+So no hidden state is copied from layer to layer, and no bias is added separately. The products of
+a GRU join nothing, so its parts have tensors of their own.
 
 Legend: B samples, E input size, H hidden size, G = (number of gates) * H, V vocabulary size,
 N outputs, K inputs of a product. With one sample the tensors have no dimension B, because the
@@ -22,9 +23,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from rnnlm_cli.nn import kernels
 from rnnlm_cli.nn.cells import select_outer_bias
 from rnnlm_cli.nn.layer import RecurrentLayer
-from rnnlm_cli.nn.matmul import RepeatedMatmul
+from rnnlm_cli.nn.matmul import (
+    MIN_BFLOAT16_VECTOR,
+    Library,
+    Products,
+    choose_vector_library,
+)
 
 NUM_STEPS = 1 << 30  # the length of a generation is not known; it is long enough to pack weights
 
@@ -52,8 +59,19 @@ class Part:
         return self.whole[..., self.begin : following.begin + following.size]
 
 
-def lay_out(sizes: Sequence[int], num_samples: int, *, like: Tensor) -> list[Part]:
-    """Allocate the tensor for all inputs and hidden states, filled with ones, and divide it."""
+def lay_out(
+    sizes: Sequence[int], num_samples: int, *, like: Tensor, side_by_side: bool
+) -> list[Part]:
+    """Allocate the tensor for all inputs and hidden states, filled with ones, and divide it.
+
+    Args:
+        side_by_side: if false, each part has a tensor of its own, because products of contiguous
+            tensors are faster. Such parts cannot be joined.
+    """
+    if not side_by_side:
+        return [
+            Part(like.new_ones(*leading_shape(num_samples), size + 1), 0, size) for size in sizes
+        ]
     whole = like.new_ones(*leading_shape(num_samples), sum(sizes) + len(sizes))
     begins = [sum(sizes[:index]) + index for index in range(len(sizes))]
     return [Part(whole, begin, size) for begin, size in zip(begins, sizes, strict=True)]
@@ -64,25 +82,69 @@ def leading_shape(num_samples: int) -> tuple[int, ...]:
     return () if num_samples == 1 else (num_samples,)
 
 
-class StepMatmul:
-    """x -> x W^T for a constant W, which is given in blocks of columns."""
-
-    def __init__(self, blocks: Sequence[Tensor], num_samples: int) -> None:
-        weight_NK = torch.cat([*blocks], dim=1)
-        self._weight_NK = weight_NK if num_samples == 1 else None
-        if num_samples > 1:
-            self._matmul = RepeatedMatmul(weight_NK, batch_size=num_samples, num_uses=NUM_STEPS)
+class StepMatmul(Protocol):
+    """x -> x W^T for a constant W."""
 
     def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
-        if self._weight_NK is not None:
-            return torch.mv(self._weight_NK, x, out=out)
-        return self._matmul(x, out)
+        """Return x W^T: in a new tensor, or in `out`."""
 
     def add_to(self, start: Tensor, x: Tensor, out: Tensor) -> Tensor:
         """Compute start + x W^T into `out`. With many samples, `start` must be `out`."""
-        if self._weight_NK is not None:
-            return torch.addmv(start, self._weight_NK, x, out=out)
+
+
+class MatrixProduct:
+    """The product for many samples."""
+
+    def __init__(self, weight_NK: Tensor, num_samples: int, products: Products) -> None:
+        self._matmul = products.repeat(weight_NK, batch_size=num_samples, num_uses=NUM_STEPS)
+
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        return self._matmul(x, out)
+
+    def add_to(self, start: Tensor, x: Tensor, out: Tensor) -> Tensor:
         return self._matmul.add_to(out, x)
+
+
+class VectorProduct:
+    """The product for one sample."""
+
+    def __init__(self, weight_NK: Tensor) -> None:
+        self._weight_NK = weight_NK
+
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        return torch.mv(self._weight_NK, x, out=out)
+
+    def add_to(self, start: Tensor, x: Tensor, out: Tensor) -> Tensor:
+        return torch.addmv(start, self._weight_NK, x, out=out)
+
+
+class PackedVectorProduct:
+    """The product for one sample by oneDNN, which uses all threads, for a large W or bfloat16."""
+
+    def __init__(self, weight_NK: Tensor) -> None:
+        self._packed, self._dtype = kernels.pack_onednn(weight_NK, 1), weight_NK.dtype
+
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        product_N = self._multiply(x)
+        return product_N.to(x.dtype) if out is None else out.copy_(product_N)
+
+    def add_to(self, start: Tensor, x: Tensor, out: Tensor) -> Tensor:
+        return torch.add(start, self._multiply(x), out=out)
+
+    def _multiply(self, x: Tensor) -> Tensor:
+        return kernels.multiply_onednn(x.to(self._dtype)[None], self._packed)[0]
+
+
+def make_matmul(blocks: Sequence[Tensor], num_samples: int, products: Products) -> StepMatmul:
+    """Prepare x -> x W^T for a constant W, which is given in blocks of columns."""
+    weight_NK = torch.cat([*blocks], dim=1)
+    if num_samples > 1:
+        return MatrixProduct(weight_NK, num_samples, products)
+    if weight_NK.numel() >= MIN_BFLOAT16_VECTOR:
+        weight_NK = products.round(weight_NK)
+    if choose_vector_library(weight_NK) is Library.ONEDNN:
+        return PackedVectorProduct(weight_NK)
+    return VectorProduct(weight_NK)
 
 
 class GateSource(Protocol):
@@ -120,8 +182,10 @@ class GateTable:
 class InputProduct:
     """Computes W_ih x + outer bias: the product of [W_ih bias] and [input 1]."""
 
-    def __init__(self, layer: RecurrentLayer, input_part: Part, num_samples: int) -> None:
-        self._matmul = StepMatmul(_join_input_columns(layer), num_samples)
+    def __init__(
+        self, layer: RecurrentLayer, input_part: Part, num_samples: int, products: Products
+    ) -> None:
+        self._matmul = make_matmul(_join_input_columns(layer), num_samples, products)
         self._input_1 = input_part.values_1
         self.gates = _allocate_gates(layer, num_samples)
 
@@ -136,10 +200,13 @@ class FusedProduct:
     """
 
     def __init__(
-        self, layer: RecurrentLayer, input_part: Part, hidden_part: Part, num_samples: int
+        self, layer: RecurrentLayer, input_part: Part, hidden_part: Part, num_samples: int,
+        products: Products,
     ) -> None:
         weight_hh = layer.weight_hh * scale_gates(layer)
-        self._matmul = StepMatmul([*_join_input_columns(layer), weight_hh], num_samples)
+        self._matmul = make_matmul(
+            [*_join_input_columns(layer), weight_hh], num_samples, products
+        )
         self._input_1_hidden = input_part.join(hidden_part)
         self.gates = _allocate_gates(layer, num_samples)
 
@@ -154,10 +221,11 @@ class TableAndProduct:
     """
 
     def __init__(
-        self, layer: RecurrentLayer, table: GateTable, hidden_part: Part, num_samples: int
+        self, layer: RecurrentLayer, table: GateTable, hidden_part: Part, num_samples: int,
+        products: Products,
     ) -> None:
         self._table, self._hidden = table, hidden_part.values
-        self._matmul = StepMatmul([layer.weight_hh * scale_gates(layer)], num_samples)
+        self._matmul = make_matmul([layer.weight_hh * scale_gates(layer)], num_samples, products)
         self.gates = table.gates
 
     def compute(self, tokens: Sequence[int]) -> Tensor:

@@ -22,6 +22,7 @@ from torch import Tensor
 from rnnlm_cli.config import UNKNOWN_ID
 from rnnlm_cli.nn.cells import State, select_outer_bias
 from rnnlm_cli.nn.layer import RecurrentLayer
+from rnnlm_cli.nn.matmul import FLOAT32, Products
 from rnnlm_cli.nn.network import RecurrentNetwork, States
 from rnnlm_cli.nn.step_gates import (
     FusedProduct,
@@ -29,9 +30,9 @@ from rnnlm_cli.nn.step_gates import (
     GateTable,
     InputProduct,
     Part,
-    StepMatmul,
     TableAndProduct,
     lay_out,
+    make_matmul,
 )
 
 MAX_TABLE_SIZE = 1 << 24  # elements: 64 MiB of float32
@@ -44,17 +45,23 @@ class Stepper:
         network: the weights. They are copied, so later changes have no effect.
         state: the state in which the samples start, as the network returned it for B rows. It is
             copied.
+        products: the precision of large products.
     """
 
     @torch.inference_mode()
-    def __init__(self, network: RecurrentNetwork, state: States) -> None:
+    def __init__(
+        self, network: RecurrentNetwork, state: States, products: Products = FLOAT32
+    ) -> None:
         self._num_samples = len(state[0][0])
         input_table_VE = network.compute_input_table()
         layers = network.recurrent_layers
         has_table = len(input_table_VE) * len(layers[0].bias_ih) <= MAX_TABLE_SIZE
         self._input_table_VE = None if has_table else input_table_VE
         sizes = [0 if has_table else layers[0].input_size, *(each.hidden_size for each in layers)]
-        parts = lay_out(sizes, self._num_samples, like=input_table_VE)
+        parts = lay_out(
+            sizes, self._num_samples, like=input_table_VE,
+            side_by_side=network.config.cell != "gru",
+        )
         self._input = parts[0].values
         self._layers: list[_LayerStep] = []
         for index, (layer, layer_state) in enumerate(zip(layers, state, strict=True)):
@@ -62,13 +69,19 @@ class Stepper:
             if has_table and index == 0:
                 table = GateTable(layer, input_table_VE, self._num_samples)
             self._layers.append(
-                _make_layer_step(layer, layer_state, parts[index], parts[index + 1], table)
+                _make_layer_step(
+                    layer, layer_state, parts[index], parts[index + 1], table, products
+                )
             )
         bias_V = network.output_bias.clone()
         if not network.config.unknown_trained:
             bias_V[UNKNOWN_ID] = -math.inf
         self._last_hidden_1 = parts[-1].values_1
-        self._output = StepMatmul([network.output_table, bias_V[:, None]], self._num_samples)
+        self._logits_1V = bias_V[None].clone()  # of one sample: always the same memory
+        self._logits_V = self._logits_1V[0] if self._num_samples == 1 else None
+        self._output = make_matmul(
+            [network.output_table, bias_V[:, None]], self._num_samples, products
+        )
 
     @torch.inference_mode()
     def step(self, tokens: Sequence[int], resets: Sequence[bool] | None = None) -> Tensor:
@@ -78,7 +91,7 @@ class Stepper:
             tokens: B token ids.
             resets: where true, the state becomes zero before the token is read.
 
-        Returns: (B, V) logits of the next token.
+        Returns: (B, V) logits of the next token. With one sample, the next step overwrites them.
         """
         if resets is not None and any(resets):
             for layer in self._layers:
@@ -88,7 +101,30 @@ class Stepper:
             self._input.copy_(self._input_table_VE[list(tokens)].view_as(self._input))
         for layer in self._layers:
             layer.step(tokens)
-        return self._output(self._last_hidden_1).view(self._num_samples, -1)
+        if self._logits_V is None:
+            return self._output(self._last_hidden_1)
+        self._output(self._last_hidden_1, self._logits_V)
+        return self._logits_1V
+
+
+    @torch.inference_mode()
+    def select(self, samples: Sequence[int]) -> States:
+        """Return copies of the hidden states of some samples, in the form that a network returns.
+
+        A sample may be selected several times.
+        """
+        ids_B = torch.tensor(samples, device=self._last_hidden_1.device)
+        return tuple(
+            tuple(part.view(self._num_samples, -1)[ids_B] for part in layer.state)
+            for layer in self._layers
+        )
+
+    @torch.inference_mode()
+    def replace_state(self, state: States) -> None:
+        """Continue from another state, which is copied: that of B samples again."""
+        for layer, layer_state in zip(self._layers, state, strict=True):
+            for part, new in zip(layer.state, layer_state, strict=True):
+                part.copy_(new.view_as(part))
 
 
 def _zero_rows(tensor: Tensor, resets: Sequence[bool]) -> None:
@@ -137,13 +173,15 @@ class _GRUStep:
         hidden_part: h and the 1 that follows it.
     """
 
-    def __init__(self, input_gates: GateSource, layer: RecurrentLayer, hidden_part: Part) -> None:
+    def __init__(
+        self, input_gates: GateSource, layer: RecurrentLayer, hidden_part: Part, products: Products
+    ) -> None:
         hidden, size = hidden_part.values, layer.hidden_size
         self.state = [hidden]
         self._input_gates, self._hidden, self._hidden_1 = input_gates, hidden, hidden_part.values_1
         inner_bias_G = layer.bias_hh - select_outer_bias("gru", layer.bias_hh)
         num_samples = 1 if hidden.dim() == 1 else len(hidden)
-        self._matmul = StepMatmul([layer.weight_hh, inner_bias_G[:, None]], num_samples)
+        self._matmul = make_matmul([layer.weight_hh, inner_bias_G[:, None]], num_samples, products)
         self._hidden_gates = torch.empty_like(input_gates.gates)
         self._rz, self._n_h = self._hidden_gates.split([2 * size, size], dim=-1)
         self._r, self._z = self._rz.chunk(2, dim=-1)
@@ -180,7 +218,7 @@ class _LSTMStep:
 
 def _make_layer_step(
     layer: RecurrentLayer, state: State, input_part: Part, hidden_part: Part,
-    table: GateTable | None,
+    table: GateTable | None, products: Products,
 ) -> _LayerStep:
     """Build the step of a layer.
 
@@ -193,12 +231,13 @@ def _make_layer_step(
     hidden, num_samples = hidden_part.values, len(state[0])
     hidden.copy_(state[0].view_as(hidden))
     if layer.cell == "gru":
-        return _GRUStep(table or InputProduct(layer, input_part, num_samples), layer, hidden_part)
+        gates = table or InputProduct(layer, input_part, num_samples, products)
+        return _GRUStep(gates, layer, hidden_part, products)
     all_gates: GateSource
     if table is None:
-        all_gates = FusedProduct(layer, input_part, hidden_part, num_samples)
+        all_gates = FusedProduct(layer, input_part, hidden_part, num_samples, products)
     else:
-        all_gates = TableAndProduct(layer, table, hidden_part, num_samples)
+        all_gates = TableAndProduct(layer, table, hidden_part, num_samples, products)
     if layer.cell == "lstm":
         return _LSTMStep(all_gates, hidden, state[1].reshape(hidden.shape).clone())
     return _ElmanStep(all_gates, hidden, relu=layer.cell == "elman_relu")

@@ -8,7 +8,13 @@ from rnnlm_cli.config import Precision
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.nn import RecurrentLayer, kernels, matmul
 from rnnlm_cli.nn.cells import CELLS
-from rnnlm_cli.nn.matmul import Library, Products, RepeatedMatmul, choose_library
+from rnnlm_cli.nn.matmul import (
+    Library,
+    Products,
+    RepeatedMatmul,
+    choose_library,
+    choose_vector_library,
+)
 
 M, K, N = 6, 4, 5
 AMD, INTEL = {"sse4a": True}, {"sse4a": False, "avx512_bf16": True}
@@ -97,6 +103,25 @@ def test_processor_shape_and_type_choose_the_library(
         monkeypatch.setattr(kernels, name, None)
     assert choose_library(weight, 32, num_uses) is Library.TORCH
     assert choose_library(weight.to("meta"), 32, num_uses) is Library.TORCH
+
+
+@pytest.mark.parametrize("capabilities, shape, dtype, expected", [
+    (AMD, (1024, 1024), torch.float32, Library.ONEDNN),
+    (AMD, (1024, 1023), torch.float32, Library.TORCH),
+    (INTEL, (4096, 4096), torch.float32, Library.TORCH),
+    (AMD, (1024, 1024), torch.float64, Library.TORCH),
+    (INTEL, (8, 8), torch.bfloat16, Library.ONEDNN),
+])
+def test_processor_size_and_type_choose_the_library_for_vectors(
+    monkeypatch, capabilities, shape, dtype, expected
+):
+    monkeypatch.setattr(kernels, "CAPABILITIES", capabilities)
+    weight = torch.zeros(shape, dtype=dtype)
+    if kernels.has_onednn():
+        assert choose_vector_library(weight) is expected
+    assert choose_vector_library(weight.to("meta")) is Library.TORCH
+    monkeypatch.setattr(kernels, "ONEDNN_LINEAR", None)
+    assert choose_vector_library(weight) is Library.TORCH
 
 
 def test_bfloat16_changes_no_product_in_float64():
