@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -161,28 +162,36 @@ class Decoder:
 
     def __init__(self, vocabulary: Vocabulary, prompt: str) -> None:
         self.num_replaced = 0
-        self._vocabulary = vocabulary
+        self._tokens, self._level = vocabulary.tokens, vocabulary.level
         self._space_next = bool(prompt) and not prompt[-1].isspace()
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
 
+    def copy(self) -> "Decoder":
+        """Return a decoder that goes on from here independently of this one."""
+        other = copy(self)
+        other._utf8 = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
+        other._utf8.setstate(self._utf8.getstate())
+        return other
+
     def feed(self, ids: Iterable[int]) -> str:
         """Return the text that these ids complete."""
-        return "".join(self._feed_one(id_) for id_ in ids)
+        return "".join(map(self.feed_one, ids))
+
+    def feed_one(self, id_: int) -> str:
+        """Return the text that this id completes."""
+        token = self._tokens[id_]
+        if self._level == "char":
+            return token
+        if self._level in BYTE_LEVELS:
+            raw = token.encode("utf-8", "surrogateescape")
+            return self._replace_invalid(self._utf8.decode(raw))
+        space = " " if self._space_next and id_ != BOUNDARY_ID else ""
+        self._space_next = id_ != BOUNDARY_ID
+        return space + token
 
     def finish(self) -> str:
         """Return the rest of a character that was not completed, as U+FFFD."""
         return self._replace_invalid(self._utf8.decode(b"", final=True))
-
-    def _feed_one(self, id_: int) -> str:
-        token = self._vocabulary.tokens[id_]
-        if self._vocabulary.level in BYTE_LEVELS:
-            raw = token.encode("utf-8", "surrogateescape")
-            return self._replace_invalid(self._utf8.decode(raw))
-        if self._vocabulary.level == "char":
-            return token
-        space = " " if self._space_next and id_ != BOUNDARY_ID else ""
-        self._space_next = id_ != BOUNDARY_ID
-        return space + token
 
     def _replace_invalid(self, text: str) -> str:
         shown = "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in text)

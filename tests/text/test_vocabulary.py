@@ -111,6 +111,29 @@ def test_invalid_utf8_is_replaced_visibly_and_counted():
     assert decoder.num_replaced == 3
 
 
+def test_a_copy_of_a_decoder_completes_a_character_independently():
+    vocabulary = build("", level="byte")
+    a, first, second, last = (
+        vocabulary.tokens.index(bytes([value]).decode("utf-8", "surrogateescape"))
+        for value in (ord("a"), 0xe2, 0x82, 0xac)
+    )
+    decoder = vocabulary.make_decoder()
+    assert decoder.feed([a, first, second]) == "a"
+    copied = decoder.copy()
+    assert decoder.feed([a]) == "\ufffd\ufffda"
+    assert copied.feed([last, a]) == "\u20aca"
+    assert decoder.copy().feed([last]) == "\ufffd"
+    assert (decoder.num_replaced, copied.num_replaced) == (2, 0)
+
+
+def test_a_copy_of_a_decoder_knows_whether_a_space_follows():
+    decoder = build(level="word").make_decoder()
+    assert decoder.feed([2]) == "be"
+    copied = decoder.copy()
+    assert decoder.feed([1, 2]) == "\nbe"
+    assert copied.feed([2]) == " be"
+
+
 def test_unknown_tokens_are_listed_once():
     vocabulary = build()
     assert vocabulary.find_unknown("to xyx\n?") == ["x", "y", "?"]
