@@ -1,6 +1,6 @@
 """Model files: one self-contained file with configuration, vocabulary, weights and checksum.
 
-Layout: `rnnlm_cli.files.container`, format "rnnlm-model", version 3. The description holds
+Layout: `rnnlm_cli.files.container`, format "rnnlm-model", version 4. The description holds
 
     model       ModelConfig, field by field
     sentences   whether every line is a separate sentence
@@ -8,18 +8,21 @@ Layout: `rnnlm_cli.files.container`, format "rnnlm-model", version 3. The descri
     vocabulary  level, tokens in id order; at bpe level merges
     training    summary: plain numbers and words, the same for the same run
     counted     whether there is an array token_counts
+    sampling    settings that suit the model when it generates text, each a number. There is one
+                now: temperature, from 0 to 1000. Other keys are kept and have no effect.
 
 and the arrays are the network's parameters, and token_counts, (V,), of type int64: how often the
-training text has each token. Older files are still read. Version 2 has no counts. In version 1, the
-vocabulary also has num_unknown, the number of unknown tokens in the training text; now it is one of
-the figures of the training summary, as unknown_tokens. No code is run when a file is loaded.
+training text has each token. Older files are still read. Version 3 has no sampling settings, and
+version 2 has no counts either. In version 1, the vocabulary also has num_unknown, the number of
+unknown tokens in the training text; now it is one of the figures of the training summary, as
+unknown_tokens. No code is run when a file is loaded.
 """
 
 import codecs
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnnlm_cli.config import ModelConfig
+from rnnlm_cli.config import ModelConfig, SampleConfig
 from rnnlm_cli.config.field_types import require_type
+from rnnlm_cli.config.option import find_problems
 from rnnlm_cli.errors import ConfigError, ModelFileError
 from rnnlm_cli.files import container
 from rnnlm_cli.files.container import Arrays, FileFormat, Shapes
@@ -43,7 +47,7 @@ MAX_VOCABULARY = MAX_HEADER_BYTES - 1_000_000  # bytes; the rest of a descriptio
 TOKEN_COUNTS = "token_counts"
 
 MODEL = FileFormat(
-    RunFileKind.MODEL.value, 3, "model file", "'rnnlm train TEXT'",
+    RunFileKind.MODEL.value, 4, "model file", "'rnnlm train TEXT'",
     "Use a copy, the previous model (.old) if there is one, or train again",
 )
 
@@ -54,6 +58,8 @@ class Model:
 
     Args:
         token_counts_V: how often the training text has each token; None if it is not known.
+        sampling: the defaults for generating text, by the field names of SampleConfig; empty if
+            the file has none.
     """
 
     network: RecurrentNetwork
@@ -62,6 +68,7 @@ class Model:
     encoding: str | None
     training: Mapping[str, Any]
     token_counts_V: NDArray[np.int64] | None = None
+    sampling: Mapping[str, float] = field(default_factory=dict)
 
 
 def save_model(path: str | Path, model: Model) -> None:
@@ -84,6 +91,7 @@ def describe_model(model: Model) -> dict[str, Any]:
         "vocabulary": model.vocabulary.to_dict(),
         "training": dict(model.training),
         "counted": model.token_counts_V is not None,
+        "sampling": dict(model.sampling),
     }
 
 
@@ -177,6 +185,7 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
         training["unknown_tokens"] = description["vocabulary"]["num_unknown"]
     if description["version"] > 2:
         require_type(description["counted"], bool, "counted")
+    sampling = _parse_sampling(description["sampling"]) if description["version"] > 3 else {}
     sentences, encoding = parse_text_facts(description)
     if not all(_is_plain(value) for value in training.values()):
         raise TypeError("training")
@@ -184,7 +193,16 @@ def _build_skeleton(description: Mapping[str, Any]) -> Model:
         require_type(training.get(name), float | None, name)
     with torch.device("meta"):
         network = RecurrentNetwork(config)
-    return Model(network, vocabulary, sentences, encoding, training)
+    return Model(network, vocabulary, sentences, encoding, training, sampling=sampling)
+
+
+def _parse_sampling(data: Mapping[str, Any]) -> dict[str, float]:
+    """Return sampling settings. Raises: one of `container.UNSOUND` if one of them is invalid."""
+    for name, value in data.items():
+        require_type(value, float, name)
+    if find_problems(SampleConfig, {"temperature": data.get("temperature")}):
+        raise ValueError("temperature")
+    return dict(data)
 
 
 def parse_text_facts(description: Mapping[str, Any]) -> tuple[bool, str | None]:

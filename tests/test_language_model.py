@@ -14,9 +14,9 @@ from rnnlm_cli.model_file import Model
 from rnnlm_cli.text.vocabulary import Vocabulary
 
 
-def make_model(network, *, sentences=False):
+def make_model(network, *, sentences=False, **fields):
     vocabulary = Vocabulary("char", ("<unk>", "\n", *"abcde"))
-    return LanguageModel(Model(network, vocabulary, sentences, "utf-8", {}))
+    return LanguageModel(Model(network, vocabulary, sentences, "utf-8", {}, **fields))
 
 
 @pytest.fixture
@@ -49,14 +49,14 @@ def test_the_next_token_distribution_sums_to_one_and_gives_the_scores(model):
 
 
 def test_a_prompt_with_unknown_characters_is_refused_or_read_without_them(model):
-    config = SampleConfig(num_tokens=9)
+    config = SampleConfig(num_tokens=9, seed=7)
     with pytest.raises(TextError, match="prompt"):
         model.generate(config, prompt="a?b")
     with pytest.raises(TextError, match="prompt"):
         model.next_token_distribution("a?b")
     pieces = list(model.generate(config, prompt="a?b", skip_unknown=True))
     assert pieces == list(model.generate(config, prompt="ab"))
-    assert len(pieces) == 10 and all(len(piece) == 1 for piece in pieces)
+    assert len(pieces) == 9 and all(len(piece) == 1 for piece in pieces)
 
 
 def test_generated_bytes_that_are_no_utf_8_are_counted(make_network):
@@ -64,9 +64,28 @@ def test_generated_bytes_that_are_no_utf_8_are_counted(make_network):
     network = make_network(vocab_size=len(vocabulary))
     model = LanguageModel(Model(network, vocabulary, False, None, {}))
     generated = model.generate(SampleConfig(num_tokens=30, temperature=10.0))
-    assert generated.num_replaced == 0
-    text = "".join(piece for (piece,) in generated)
-    assert generated.num_replaced == text.count("\ufffd") > 0
+    text = "".join(generated)
+    assert generated.sample.num_replaced == text.count("\ufffd") > 0
+
+
+def test_one_text_is_generated_by_sampling_only(model):
+    for settings in ({"num_samples": 2}, {"num_beams": 1}):
+        with pytest.raises(ConfigError, match=r"^generate: num_samples or num_beams .*_many"):
+            model.generate(SampleConfig(**settings))
+
+
+def test_one_string_where_prompts_are_expected_is_an_error_at_once(model):
+    with pytest.raises(TextError, match=r"^prompts: one string given"):
+        model.generate_many("abc", SampleConfig())
+
+
+def test_the_temperature_is_that_of_the_model_file_and_the_seed_a_new_one(make_network):
+    model = make_model(make_network(), sampling={"temperature": 0.0})
+    greedy = list(model.generate(SampleConfig(num_tokens=40)))
+    assert greedy == list(model.generate(SampleConfig(num_tokens=40, temperature=0.0, seed=1)))
+    drawn = {"".join(model.generate(SampleConfig(num_tokens=40, temperature=1.0)))
+             for _ in range(2)}
+    assert len(drawn) == 2
 
 
 def test_the_next_token_distribution_is_an_ordinary_tensor(model):

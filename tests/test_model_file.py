@@ -1,6 +1,7 @@
 """The model file: whole or not at all, checked on load, no code run."""
 
 import errno
+import math
 import os
 import pickle
 from dataclasses import replace
@@ -21,7 +22,10 @@ VOCABULARY = Vocabulary("char", ("<unk>", "\n", *"abc\u00e9\u4e2d"))
 
 @pytest.fixture
 def model(make_network):
-    return Model(make_network(), VOCABULARY, False, "utf-8", {"steps": 3, "valid_nats": 1.25})
+    training = {"steps": 3, "valid_nats": 1.25}
+    return Model(
+        make_network(), VOCABULARY, False, "utf-8", training, sampling={"temperature": 0.92}
+    )
 
 
 @pytest.fixture
@@ -36,6 +40,7 @@ def test_what_is_saved_is_loaded(path, model):
     assert (loaded.sentences, loaded.encoding, loaded.training) == (
         False, "utf-8", {"steps": 3, "valid_nats": 1.25},
     )
+    assert loaded.sampling == {"temperature": 0.92}
     assert loaded.network.config == model.network.config
     for name, tensor in model.network.state_dict().items():
         assert torch.equal(loaded.network.state_dict()[name], tensor)
@@ -86,7 +91,7 @@ def test_a_truncated_file_is_refused(path, part):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(version=4), "newer rnnlm"),
+        (lambda d: d.update(version=5), "newer rnnlm"),
         (lambda d: d.update(format="other"), "another program"),
         (lambda d: d.update(sentences=True), "checksum"),
         (lambda d: d["model"].update(hidden_size=6), "do not fit"),
@@ -99,13 +104,32 @@ def test_a_truncated_file_is_refused(path, part):
         (lambda d: d["vocabulary"]["tokens"].pop(), "hold together"),
         (lambda d: d.pop("training"), "hold together"),
         (lambda d: d.pop("counted"), "hold together"),
+        (lambda d: d.update(version=3) or d.pop("counted"), "hold together"),
         (lambda d: d.update(counted=True), "do not fit"),
+        (lambda d: d.pop("sampling"), "hold together"),
+        (lambda d: d.update(sampling=0.8), "hold together"),
+        (lambda d: d.update(sampling=[0.8]), "hold together"),
+        *(
+            (lambda d, value=value: d["sampling"].update(temperature=value), "hold together")
+            for value in (None, True, "0.8", [0.8], -0.01, 1000.5, 10**400)
+        ),
+        (lambda d: d["sampling"].update(temperature=math.nan), "not JSON"),
+        (lambda d: d["sampling"].update(other="x"), "hold together"),
     ],
 )
 def test_a_description_that_was_changed_is_refused(path, change, message):
     rewrite_description(path, change)
-    with pytest.raises(ModelFileError, match=message):
+    with pytest.raises(ModelFileError, match=message) as caught:
         load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sampling", [{}, {"temperature": 0}, {"temperature": 1000.0}, {"other": -2.5}]
+)
+def test_sampling_settings_are_kept_even_if_unknown(path, model, sampling):
+    save_model(path, replace(model, sampling=sampling))
+    assert load_model(path).sampling == sampling
 
 
 def test_a_pickle_is_refused_and_not_run(tmp_path):

@@ -46,7 +46,11 @@ def write_file(kind, path, *, large=False):
             embedding_size=256 if large else 4, hidden_size=768 if large else 5,
         )
         network = RecurrentNetwork(config, generator=torch.Generator().manual_seed(3))
-        save_model(path, Model(network, vocabulary, False, "utf-8", {"steps": 3, "lr": 0.5}))
+        model = Model(
+            network, vocabulary, False, "utf-8", {"steps": 3, "lr": 0.5},
+            sampling={"temperature": 0.8},
+        )
+        save_model(path, model)
     return path.read_bytes()
 
 

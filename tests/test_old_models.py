@@ -1,7 +1,7 @@
 """Model files of earlier format versions, which have to load and to score as they always did.
 
-tests/data/v1 and v2 hold models of these versions, trained on random words, and the scores that the
-same program gave for them: scores.json has what `rnnlm score --json` printed for some sentences
+tests/data/v1, v2 and v3 hold models of these versions, trained on random words, and the scores that
+the same program gave for them: scores.json has what `rnnlm score --json` printed for some sentences
 (one of them empty, some with unknown characters) and for the file v1/text with --document.
 """
 
@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 
 import pytest
+
+from rnnlm_cli.model_file import load_model
 
 FOLDER = Path(__file__).parent / "data"
 SCORES = {  # by the path of the model
@@ -55,3 +57,14 @@ def test_an_old_model_has_no_token_counts(run):
     model = FOLDER / "v2" / "v2-word-gru.model"
     code, _, err = run("score", "-m", model, "x", "--normalize", "slor")
     assert code == 2 and "the model file has no token counts" in err
+
+
+def test_a_version_3_model_has_its_token_counts():
+    model = load_model(FOLDER / "v3" / "v3-char-lstm.model")
+    assert model.token_counts_V.sum() == model.training["corpus_tokens"]
+
+
+@pytest.mark.parametrize("path", SCORES, ids=lambda path: path.stem)
+def test_an_old_model_has_no_sampling_settings(run, path):
+    assert load_model(path).sampling == {}
+    assert json.loads(run("info", path, "--json")[1])["sampling_temperature"] is None

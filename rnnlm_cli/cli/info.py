@@ -17,7 +17,7 @@ from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.messages import escape_controls
 
 if TYPE_CHECKING:
-    from rnnlm_cli.language_model import LanguageModel
+    from rnnlm_cli.model_file import Model
 
 
 def info(
@@ -25,17 +25,17 @@ def info(
     json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
 ) -> None:
     """Show the contents of a model file, and the command that repeats its run."""
-    from rnnlm_cli.language_model import LanguageModel
+    from rnnlm_cli.model_file import load_model
 
-    facts = _describe(LanguageModel.load(model))
+    facts = _describe(load_model(model))
     if json:
         print(json_format.dumps(facts))
         return
     for name, value in facts.items():
-        print(f"{escape_controls(name):<16} {escape_controls(_format(value))}")
+        print(f"{escape_controls(name):<20} {escape_controls(_format(value))}")
 
 
-def _describe(model: LanguageModel) -> dict[str, Any]:
+def _describe(model: Model) -> dict[str, Any]:
     """Return the facts about a model by name, the command that repeats its run included."""
     from rnnlm_cli.score.score import compute_perplexity
 
@@ -52,6 +52,7 @@ def _describe(model: LanguageModel) -> dict[str, Any]:
         "unknown_tokens": model.training.get("unknown_tokens"),
         **config,
         "parameters": model.network.num_parameters,
+        "sampling_temperature": model.sampling.get("temperature"),
     }
     # A file may name anything in its training summary; what the model is stands elsewhere.
     training = {name: each for name, each in model.training.items() if name not in facts}

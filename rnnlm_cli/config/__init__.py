@@ -7,7 +7,7 @@ from rnnlm_cli.config.model import CellKind, CellName, ModelConfig, Nonlinearity
 from rnnlm_cli.config.option import MAX_SEED, MAX_SIZE
 from rnnlm_cli.config.pairs import PairsConfig
 from rnnlm_cli.config.rescore import RescoreConfig
-from rnnlm_cli.config.sample import SampleConfig
+from rnnlm_cli.config.sample import SampleConfig, StepPrecision
 from rnnlm_cli.config.score import FormatName, Normalization, ScoreConfig
 from rnnlm_cli.config.text import BOUNDARY_ID, UNKNOWN_ID, Level, TextConfig, TextMode
 from rnnlm_cli.config.train import OptimizerName, SoftmaxName, TrainConfig
@@ -16,5 +16,6 @@ __all__ = [
     "BOUNDARY_ID", "DEFAULT_NGRAM_WEIGHT", "MAX_SEED", "MAX_SIZE", "UNKNOWN_ID", "AdaptConfig",
     "CellKind", "CellName", "FormatName", "Level", "MachineConfig", "MixtureConfig", "ModelConfig",
     "Nonlinearity", "Normalization", "OptimizerName", "PairsConfig", "Precision", "RescoreConfig",
-    "SampleConfig", "ScoreConfig", "SoftmaxName", "TextConfig", "TextMode", "TrainConfig",
+    "SampleConfig", "ScoreConfig", "SoftmaxName", "StepPrecision",
+    "TextConfig", "TextMode", "TrainConfig",
 ]

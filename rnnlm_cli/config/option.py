@@ -127,9 +127,16 @@ def find_problems(config_class: type[Config], given: Mapping[str, Any]) -> list[
     for name, value in known.items():
         needed = _needed_instead(declared[name], _type_of(config_class, name), value)
         if needed is not None:
-            shown = f"{value:g}" if isinstance(value, float) else value
-            problems.append(f"{flag_of(config_class, name)}: '{shown}' given; {needed} is needed")
+            problems.append(
+                f"{flag_of(config_class, name)}: '{_show(value)}' given; {needed} is needed"
+            )
     return problems or list(config_class.find_conflicts(known))
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "', '".join(map(_show, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _needed_instead(declared: Option, value_type: Any, value: Any) -> str | None:

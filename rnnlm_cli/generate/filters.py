@@ -1,74 +1,221 @@
-"""Sampling filters: from logits to the probabilities to draw with. Pure functions.
+"""Sampling filters: pure functions from logits to logits. A token that is not kept gets -inf.
 
-They apply in this order: temperature, top-k, top-p.
+They apply in the order of llama.cpp, which is the order in this file:
 
-Legend: B samples, V vocabulary size.
+    bias, n-gram ban, repetition, presence and frequency penalty,
+    top-k, typical, top-p, min-p, temperature
+
+So top-k, typical, top-p and min-p look at the distribution at temperature 1. Each of them looks at
+the softmax over the tokens that the filters before it have kept. Where tokens are equal, the ones
+with the lower ids are kept. At least one token is always kept.
+
+Legend: B rows, V vocabulary size, K tokens of a row. A history is the tokens of a row so far, the
+prompt included, as an array of ids.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from rnnlm_cli.config import UNKNOWN_ID, SampleConfig
+from rnnlm_cli.config import SampleConfig
 
-Probabilities = NDArray[np.float64]
+Logits = NDArray[np.floating]
+History = NDArray[np.integer]
+
+NUM_CANDIDATES = 1 << 9  # the most probable tokens, among which top-p is looked for first
 
 
-def compute_probabilities(logits_BV: Tensor, config: SampleConfig) -> Probabilities:
-    """Return the probabilities to draw with, (B, V) in float64, at a temperature above 0.
+def apply_filters(logits_BV: Logits, histories: Sequence[History], config: SampleConfig) -> Logits:
+    """Apply the filters that are on, in their order, except for bias and temperature.
 
-    Between equal tokens top-k and top-p prefer the lower id.
+    The result may be `logits_BV` itself, if no filter is on.
     """
-    p_BV = apply_temperature(logits_BV, config.temperature)
-    vocab_size = p_BV.shape[1]
-    top_k = min(config.top_k or vocab_size, vocab_size)
-    if top_k == vocab_size and config.top_p == 1:
-        return p_BV
-    order_BV = np.argsort(-p_BV, axis=1, kind="stable")
-    sorted_BV = np.take_along_axis(p_BV, order_BV, axis=1)
-    sorted_BV = keep_top_p(keep_top_k(sorted_BV, top_k), config.top_p)
-    filtered_BV = np.empty_like(p_BV)
-    np.put_along_axis(filtered_BV, order_BV, sorted_BV, axis=1)
-    return _normalise(filtered_BV)
+    return truncate(apply_history_filters(logits_BV, histories, config), config)
 
 
-def apply_temperature(logits_BV: Tensor, temperature: float) -> Probabilities:
-    """Return softmax(logits / temperature) without <unk>, whose probability is 0."""
-    below_best_BV = logits_BV.double().cpu().numpy().copy()
-    below_best_BV[:, UNKNOWN_ID] = -np.inf
-    below_best_BV -= below_best_BV.max(axis=1, keepdims=True)
+def apply_history_filters(
+    logits_BV: Logits, histories: Sequence[History], config: SampleConfig
+) -> Logits:
+    """Apply the filters that depend on the history: the n-gram ban and the penalties."""
+    if config.no_repeat_ngram:
+        logits_BV = forbid_repeated_ngrams(logits_BV, histories, config.no_repeat_ngram)
+    if config.penalizes:
+        recent = [history[-config.repeat_last_n :] for history in histories]  # -0 is the whole
+        logits_BV = penalize_repetition(logits_BV, recent, config.repeat_penalty)
+        logits_BV = penalize_presence(logits_BV, recent, config.presence_penalty)
+        logits_BV = penalize_frequency(logits_BV, recent, config.frequency_penalty)
+    return logits_BV
+
+
+def truncate(logits_BV: Logits, config: SampleConfig) -> Logits:
+    """Apply the filters that cut off a part of the distribution."""
+    if config.top_k:
+        logits_BV = keep_top_k(logits_BV, config.top_k)
+    if config.typical < 1:
+        logits_BV = keep_typical(logits_BV, config.typical)
+    if config.top_p < 1:
+        logits_BV = keep_top_p(logits_BV, config.top_p)
+    if config.min_p > 0:
+        logits_BV = keep_min_p(logits_BV, config.min_p)
+    return logits_BV
+
+
+def add_bias(logits_BV: Logits, bias_V: Logits) -> Logits:
+    """Return logits + bias. A bias of -inf forbids a token; <unk> always has one."""
+    return logits_BV + bias_V
+
+
+def forbid_repeated_ngrams(
+    logits_BV: Logits, histories: Sequence[History], size: int
+) -> Logits:
+    """Forbid each token that would complete an n-gram of this size that the history contains.
+
+    If w_1 ... w_t is the history, token v is forbidden where some i has
+    w_i ... w_{i+n-1} = w_{t-n+2} ... w_t v (Paulus et al. 2018). If no token were left in a row,
+    none is forbidden there.
+    """
+    allowed_BV = logits_BV.copy()
+    for row_V, history in zip(allowed_BV, histories, strict=True):
+        if len(history) < size:
+            continue
+        # Column j of the n-grams of the history is history[j], history[j + 1], ...
+        num_ngrams = len(history) - size + 1
+        is_same = np.ones(num_ngrams, bool)
+        for offset, token in enumerate(history[len(history) - size + 1 :]):
+            is_same &= history[offset : offset + num_ngrams] == token
+        repeated = history[size - 1 :][is_same]
+        usual = row_V[repeated]
+        row_V[repeated] = -np.inf
+        if not np.isfinite(row_V).any():
+            row_V[repeated] = usual
+    return allowed_BV
+
+
+def penalize_repetition(
+    logits_BV: Logits, histories: Sequence[History], penalty: float
+) -> Logits:
+    """Divide positive logits of the tokens in the history by the penalty, multiply negative ones.
+
+        l_v <- l_v / penalty if l_v > 0 else l_v * penalty      (CTRL, Keskar et al. 2019)
+    """
+    penalized_BV = logits_BV.copy()
+    for row_V, history in zip(penalized_BV, histories, strict=True):
+        seen = np.unique(history)
+        usual = row_V[seen]
+        row_V[seen] = np.where(usual > 0, usual / penalty, usual * penalty)
+    return penalized_BV
+
+
+def penalize_presence(logits_BV: Logits, histories: Sequence[History], penalty: float) -> Logits:
+    """Subtract the penalty from the logit of each token in the history.
+
+        l_v <- l_v - penalty [count_v > 0]      (the presence penalty of OpenAI's interface)
+    """
+    penalized_BV = logits_BV.copy()
+    for row_V, history in zip(penalized_BV, histories, strict=True):
+        row_V[np.unique(history)] -= penalty
+    return penalized_BV
+
+
+def penalize_frequency(logits_BV: Logits, histories: Sequence[History], penalty: float) -> Logits:
+    """Subtract the penalty from the logit of each token once for each time it is in the history.
+
+        l_v <- l_v - penalty count_v      (the frequency penalty of OpenAI's interface)
+    """
+    penalized_BV = logits_BV.copy()
+    for row_V, history in zip(penalized_BV, histories, strict=True):
+        seen, counts = np.unique(history, return_counts=True)
+        row_V[seen] -= (penalty * counts).astype(row_V.dtype)
+    return penalized_BV
+
+
+def keep_top_k(logits_BV: Logits, top_k: int) -> Logits:
+    """Keep the k most probable tokens of each row (Fan et al. 2018)."""
+    vocab_size = logits_BV.shape[1]
+    if top_k >= vocab_size:
+        return logits_BV
+    kept_BV = np.full_like(logits_BV, -np.inf)
+    smallest_B = np.partition(logits_BV, vocab_size - top_k, axis=1)[:, vocab_size - top_k]
+    for row_V, kept_V, smallest in zip(logits_BV, kept_BV, smallest_B, strict=True):
+        above = np.flatnonzero(row_V > smallest)
+        equal = np.flatnonzero(row_V == smallest)[: top_k - len(above)]
+        kept_V[above], kept_V[equal] = row_V[above], smallest
+    return kept_BV
+
+
+def keep_typical(logits_BV: Logits, typical: float) -> Logits:
+    """Keep the tokens of typical surprisal (locally typical sampling, Meister et al. 2023).
+
+    With the entropy H = sum_v p_v (-ln p_v), tokens are ranked by | -ln p_v - H |, smallest first.
+    The first ones are kept, as many as are needed for a probability of at least `typical`.
+    """
+    kept_BV = np.full_like(logits_BV, -np.inf)
+    for row_V, kept_V in zip(logits_BV, kept_BV, strict=True):
+        possible = np.flatnonzero(row_V > -np.inf)
+        log_p_K = compute_log_p(row_V[possible])
+        p_K = np.exp(log_p_K)
+        order = np.argsort(np.abs(-log_p_K + p_K @ log_p_K), kind="stable")
+        kept = possible[order[: _count_needed(p_K[order], typical)]]
+        kept_V[kept] = row_V[kept]
+    return kept_BV
+
+
+def keep_top_p(logits_BV: Logits, top_p: float) -> Logits:
+    """Keep the smallest set of most probable tokens that has probability top_p (nucleus sampling).
+
+    Tokens are ranked by p_v, largest first. The first ones are kept, as many as are needed for a
+    probability of at least top_p (Holtzman et al. 2020).
+    """
+    kept_BV = np.full_like(logits_BV, -np.inf)
+    for row_V, kept_V in zip(logits_BV, kept_BV, strict=True):
+        p_V = np.exp(compute_log_p(row_V))
+        kept = _find_nucleus(p_V, top_p)
+        kept_V[kept] = row_V[kept]
+    return kept_BV
+
+
+def keep_min_p(logits_BV: Logits, min_p: float) -> Logits:
+    """Keep the tokens with p_v >= min_p max_u p_u (Nguyen et al. 2024)."""
+    below_best_BV = np.subtract(logits_BV, logits_BV.max(axis=1, keepdims=True), dtype=np.float64)
+    return np.where(below_best_BV >= np.log(min_p), logits_BV, -np.inf)
+
+
+def apply_temperature(logits_BV: Logits, temperature: float) -> NDArray[np.float64]:
+    """Return exp(l / temperature), (B, V) in float64, divided by that of the largest logit.
+
+    These are the probabilities to draw with, except for a common factor in each row. Their sums
+    need float64: in float32, a sum over many tokens would lose the improbable ones.
+    """
+    below_best_BV = np.subtract(logits_BV, logits_BV.max(axis=1, keepdims=True), dtype=np.float64)
     with np.errstate(over="ignore"):  # -inf for a temperature near 0, which is greedy
-        return _normalise(np.exp(below_best_BV / temperature))
+        below_best_BV /= temperature
+    weights_BV: NDArray[np.float64] = np.exp(below_best_BV, out=below_best_BV)
+    return weights_BV
 
 
-def keep_top_k(sorted_BV: Probabilities, top_k: int) -> Probabilities:
-    """Set all except the first top_k probabilities to 0.
+def compute_log_p(logits_V: Logits) -> NDArray[np.float64]:
+    """Return the log softmax of one row, in float64."""
+    below_best_V = np.subtract(logits_V, logits_V.max(), dtype=np.float64)
+    log_p_V: NDArray[np.float64] = below_best_V - np.log(np.exp(below_best_V).sum())
+    return log_p_V
 
-    Args:
-        sorted_BV: probabilities in descending order.
-    Returns: probabilities in the same order, not normalised.
+
+def _find_nucleus(p_V: NDArray[np.float64], top_p: float) -> NDArray[np.intp]:
+    """Return the ids of the fewest most probable tokens that have probability top_p together.
+
+    Of a large vocabulary, the nucleus is looked for among the most probable tokens first, so that
+    the others need not be sorted.
     """
-    kept_BV = sorted_BV.copy()
-    kept_BV[:, top_k:] = 0
-    return kept_BV
+    if len(p_V) > 2 * NUM_CANDIDATES:
+        smallest = np.partition(p_V, -NUM_CANDIDATES)[-NUM_CANDIDATES]
+        candidates = np.flatnonzero(p_V > smallest)  # without ties, which could be cut anywhere
+        if p_V[candidates].sum() >= top_p:
+            return candidates[_find_nucleus(p_V[candidates], top_p)]
+    order = np.argsort(-p_V, kind="stable")
+    return order[: _count_needed(p_V[order], top_p)]
 
 
-def keep_top_p(sorted_BV: Probabilities, top_p: float) -> Probabilities:
-    """Keep the smallest set that holds top_p of the probability (Holtzman et al. 2020).
-
-    Args:
-        sorted_BV: probabilities in descending order. They need not be normalised: top_p is a
-            share of their sum.
-    Returns: probabilities in the same order, not normalised.
-    """
-    before_BV = sorted_BV.cumsum(axis=1) - sorted_BV
-    kept_BV = sorted_BV.copy()
-    is_beyond_BV = before_BV >= top_p * sorted_BV.sum(axis=1, keepdims=True)
-    is_beyond_BV[:, 0] = False  # the product of a tiny top_p can be 0
-    kept_BV[is_beyond_BV] = 0
-    return kept_BV
-
-
-def _normalise(p_BV: Probabilities) -> Probabilities:
-    total_B1: Probabilities = p_BV.sum(axis=1, keepdims=True)
-    return p_BV / total_B1
+def _count_needed(p_K: NDArray[np.float64], share: float) -> int:
+    """Return how many probabilities, from the first one, are needed for a sum of `share`."""
+    return min(int(np.searchsorted(np.cumsum(p_K), share)) + 1, len(p_K))

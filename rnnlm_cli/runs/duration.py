@@ -14,6 +14,7 @@ from rnnlm_cli.train.schedule import Plan, make_plan
 MIN_FINAL_TOKENS = 1 << 17  # of the last evaluation without a time limit,
 FINAL_SHARE = 0.1  # or this share of the tokens trained, if that is more
 FINISH_SECONDS = 0.3  # for writing the files and the report
+SAMPLING_SECONDS = 0.2  # for choosing the sampling temperature
 PLOT_SECONDS = 0.5  # for plotting the losses
 
 
@@ -177,7 +178,8 @@ def _fit_into(
 
 def _finish_seconds() -> float:
     """Return the seconds to keep for what follows the last evaluation."""
-    return FINISH_SECONDS + (PLOT_SECONDS if find_spec("matplotlib") else 0.0)
+    plot_seconds = PLOT_SECONDS if find_spec("matplotlib") else 0.0
+    return FINISH_SECONDS + SAMPLING_SECONDS + plot_seconds
 
 
 def _final_tokens_without_limit(plan: Plan, corpus: Corpus) -> tuple[int, int]:

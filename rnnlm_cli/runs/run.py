@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from rnnlm_cli.config import SampleConfig
 from rnnlm_cli.config.option import MAX_SEED
 from rnnlm_cli.errors import RnnlmError
-from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.model_file import Model
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.runs.checkpoint import Checkpoint, CorpusRecord, record_learner
 from rnnlm_cli.runs.duration import Duration
 from rnnlm_cli.runs.history import History
 from rnnlm_cli.runs.interrupt import Interrupt
-from rnnlm_cli.runs.outcome import Outcome, summarize_training
+from rnnlm_cli.runs.outcome import DEFAULT_SAMPLING, Outcome, choose_sampling, summarize_training
 from rnnlm_cli.runs.progress import Progress
 from rnnlm_cli.runs.run_config import RunConfig
+from rnnlm_cli.runs.sample import write_sample
 from rnnlm_cli.runs.saver import Saver
 from rnnlm_cli.score.evaluate import evaluate
 from rnnlm_cli.score.score import Score
@@ -30,8 +29,6 @@ from rnnlm_cli.train.rollback import clip_norm, roll_back
 from rnnlm_cli.train.schedule import Plan
 from rnnlm_cli.train.state import TrainState
 from rnnlm_cli.train.step import train_step
-
-SAMPLE_TOKENS = {"char": 160, "byte": 160, "bpe": 60, "word": 40}
 
 
 @dataclass(kw_only=True)
@@ -140,15 +137,15 @@ class Run:
     def _finish(self, interrupt: Interrupt, *, finished: bool) -> Outcome:
         """Evaluate the best model, in full unless the run was stopped, and write all files."""
         best, test = self.network.with_weights(self.state.best_weights), None
-        if finished:
-            valid_tokens, test_tokens = self.duration.final_tokens
-            valid = self._evaluate(best, self.corpus.valid, valid_tokens)
-            if self.corpus.test is not None:
-                test = self._evaluate(best, self.corpus.test, test_tokens)
-        else:
-            valid = self._evaluate(best, self.corpus.valid, self.plan.validation_tokens)
+        valid_tokens, test_tokens = self.duration.final_tokens
+        if not finished:
+            valid_tokens = self.plan.validation_tokens
+        valid = self._evaluate(best, self.corpus.valid, valid_tokens)
+        if finished and self.corpus.test is not None:
+            test = self._evaluate(best, self.corpus.test, test_tokens)
         test_nats = None if test is None else test.nats_per_token
-        self.saver.save_last(self._make_model(best, valid.nats_per_token, test_nats))
+        sampling = choose_sampling(best, self.corpus.valid, sentences=self.config.text.sentences)
+        self.saver.save_last(self._make_model(best, valid.nats_per_token, test_nats, sampling))
         if finished:
             self._save_checkpoint(finished=True)
         return Outcome(
@@ -229,7 +226,8 @@ class Run:
         self.saver.save_best(self._make_model(best, self.state.best_nats))
 
     def _make_model(
-        self, network: RecurrentNetwork, valid_nats: float, test_nats: float | None = None
+        self, network: RecurrentNetwork, valid_nats: float, test_nats: float | None = None,
+        sampling: Mapping[str, float] = DEFAULT_SAMPLING,
     ) -> Model:
         text = self.config.text
         training = summarize_training(
@@ -238,7 +236,7 @@ class Run:
         )
         return Model(
             network, self.corpus.vocabulary, text.sentences, text.codec, training,
-            self.corpus.counts_V,
+            self.corpus.counts_V, sampling,
         )
 
     def _show_sample(self, num_validations: int) -> None:
@@ -246,10 +244,6 @@ class Run:
         every = self.config.train.sample_every
         if not (self.progress.shows_samples and every) or num_validations % every:
             return
-        model = LanguageModel(self._make_model(self._exact_network, math.nan))
-        config = SampleConfig(
-            num_tokens=SAMPLE_TOKENS[self.config.text.level],
-            seed=(self.config.train.seed + self.state.step) % MAX_SEED,
-        )
-        text = "".join(piece for (piece,) in model.generate(config)).strip("\n")
+        model = self._make_model(self._exact_network, math.nan)
+        text = write_sample(model, seed=(self.config.train.seed + self.state.step) % MAX_SEED)
         self.progress.say(f"--- step {self.state.step:,} writes:\n{text}")

@@ -45,7 +45,8 @@ def read_rows(
         batch_tokens: maximum number of tokens in one pass; None means MAX_BATCH_TOKENS.
         choice: the figures to compute for each target.
     Yields: the targets, (T, B), their figures, (F, T, B), and a mask of those that count, (T, B).
-        -ln p is infinite for a token without probability; see `has_probability`.
+        -ln p is infinite for a token without probability; see `has_probability`. In a window
+        without any target that counts, all figures are zeros.
     """
     _, batch_size = rows.shape
     window_size = max(1, (batch_tokens or MAX_BATCH_TOKENS) // batch_size)
@@ -53,7 +54,10 @@ def read_rows(
     slices = split_rows(batch_size, predictor.device)
     parts = [_PartOfRows(predictor, choice, part) for part in slices]
     for window, counted_TB in read_windows(rows, window_size):
-        if len(parts) > 1:
+        if not counted_TB.any():
+            _read_warm_up(parts, window)
+            figures = [np.zeros((choice.size, *counted_TB.shape))]
+        elif len(parts) > 1:
             figures = run_together([partial(part.compute_figures, window) for part in parts])
         else:
             figures = [_compute_figures_of_few_rows(parts[0], window)]
@@ -80,6 +84,12 @@ class _PartOfRows:
         """Read the next window; return the figures of its targets in these rows, (F, T, B)."""
         figures_FM = self.choice.compute(*self.read(window))
         return figures_FM.reshape(len(figures_FM), len(window.targets_TB), -1)
+
+
+def _read_warm_up(parts: Sequence[_PartOfRows], window: Window) -> None:
+    """Read a window in which no target counts: the output layer, which can be slow, is left out."""
+    with one_thread():
+        run_together([partial(part.read, window) for part in parts])
 
 
 def _compute_figures_of_few_rows(part: _PartOfRows, window: Window) -> Figures:

@@ -146,20 +146,24 @@ class FigureChoice:
     1. its surprisal, -ln p;
     2. and 3. if `with_distribution`: the entropy of the prediction in nats, and the rank of the
        token: 1 more than the number of tokens that were more likely;
-    4. if `token_class` is not empty: -ln of the probability of all tokens of that class together.
+    4. if `token_class` is not empty: -ln of the probability of all tokens of that class together;
+    5. for each of `temperatures`: -ln p of the token when the logits are divided by it.
     """
 
     with_distribution: bool = False
     token_class: tuple[int, ...] = ()
+    temperatures: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
         """The number of figures, F."""
-        return 1 + 2 * self.with_distribution + bool(self.token_class)
+        return (
+            1 + 2 * self.with_distribution + bool(self.token_class) + len(self.temperatures)
+        )
 
     def compute(self, predictions: Predictions, targets_M: Tensor) -> Figures:
         """Return the figures of one token at each position, (F, M)."""
-        if not self.with_distribution and not self.token_class:
+        if self.size == 1:
             return predictions.compute_nats(targets_M).double().cpu().numpy()[None]
         blocks = [
             self._compute_block(predictions.select(block), targets_M[block])
@@ -180,4 +184,17 @@ class FigureChoice:
             ]
         if self.token_class:
             figures.append(-log_p_MV[:, list(self.token_class)].logsumexp(dim=1))
+        figures += [_temper(log_p_MV, log_p_M1[:, 0], each) for each in self.temperatures]
         return torch.stack([figure.double() for figure in figures]).cpu().numpy()
+
+
+def _temper(log_p_MV: Tensor, log_p_M: Tensor, temperature: float) -> Tensor:
+    """Return -ln p of one token at each position when the logits are divided by a temperature.
+
+    Args:
+        log_p_MV: ln p of every token at temperature 1, which serves as the logits. None is above
+            0, and the largest is at least -ln V, so that the sum of the exponentials neither
+            overflows nor vanishes.
+        log_p_M: ln p of the token.
+    """
+    return (log_p_MV / temperature).exp_().sum(dim=1).log_() - log_p_M / temperature

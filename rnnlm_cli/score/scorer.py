@@ -176,9 +176,13 @@ class Scorer:
         """Return the words of a text; its number is not used. See `Details.find_spans`."""
         return find_words(self.vocabulary, text)
 
-    def encode_prompt(self, prompt: str, *, skip_unknown: bool) -> Ids:
+    def encode_prompt(
+        self, prompt: str, *, skip_unknown: bool, subject: str = "prompt"
+    ) -> Ids:
         """Return the known tokens of a prompt. Their memory is 4 bytes for each.
 
+        Args:
+            subject: the name of the prompt in errors.
         Raises: TextError if it contains unknown tokens that are not skipped.
         """
         begins = range(0, len(prompt), CHUNK_CHARACTERS)
@@ -188,7 +192,7 @@ class Scorer:
             known_N = ids_N != UNKNOWN_ID
             if not skip_unknown and not known_N.all():
                 require_known(
-                    self.vocabulary, prompt, subject="prompt", remedy="--unk skip leaves them out"
+                    self.vocabulary, prompt, subject=subject, remedy="--unk skip leaves them out"
                 )
             pieces.append(ids_N[known_N])
         return np.concatenate(pieces)

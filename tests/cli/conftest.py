@@ -35,7 +35,7 @@ def folder(model_path, tmp_path):
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    newer = model_path.read_bytes().replace(b'\\"version\\":3', b'\\"version\\":9')
+    newer = model_path.read_bytes().replace(b'\\"version\\":4', b'\\"version\\":9')
     (tmp_path / "newer.rnnlm").write_bytes(newer)
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.rnnlm", {"format": "pt"})
     (tmp_path / "folder").mkdir()

@@ -64,6 +64,16 @@ def test_a_version_1_model_is_described_too(run):
     assert "--hidden-size 8" in facts["repeat"] and "--steps 150" in facts["repeat"]
 
 
+def test_info_shows_the_sampling_temperature(write_model, run):
+    write_model(sampling={"temperature": 0.92}, training={"sampling_temperature": 3})
+    assert json.loads(run("info", "--json")[1])["sampling_temperature"] == 0.92
+    lines = run("info")[1].splitlines()
+    assert "sampling_temperature 0.92" in lines
+    assert all(line[20] == " " != line[21] for line in lines)
+    write_model(sampling={})
+    assert "sampling_temperature -" in run("info")[1].splitlines()
+
+
 @pytest.fixture
 def write_model(make_network, tmp_path, monkeypatch):
     """Writes a model file with right checksums and an altered description."""
@@ -83,7 +93,8 @@ def write_model(make_network, tmp_path, monkeypatch):
     {"training": {"valid_nats": "x"}}, {"training": {"valid_nats": True}},
     {"training": {"steps": [1]}}, {"training": {"steps": 10**400}}, {"encoding": 5},
     {"encoding": "no-such-codec"}, {"encoding": "rot13"}, {"training": 5}, {"sentences": "no"},
-    {"training": {"test_nats": "x"}},
+    {"training": {"test_nats": "x"}}, {"sampling": None}, {"sampling": {"temperature": "x"}},
+    {"sampling": {"temperature": -1}},
     {"vocabulary": {"level": "char", "tokens": ["<unk>", "\n", *"abcd", "\udcc3"]}},
 ])
 def test_a_model_with_values_of_wrong_types_is_damaged(write_model, run, changes):

@@ -103,7 +103,7 @@ def test_an_ensemble_averages_probabilities(letters, run):
 
 
 def test_tuned_weights_are_said_and_used(letters, run):
-    text = "".join(piece for (piece,) in letters.generate(SampleConfig(num_tokens=600, seed=1)))
+    text = "".join(letters.generate(SampleConfig(num_tokens=600, seed=1)))
     Path("held-out").write_text(text)
     models = ["-m", "model.rnnlm", "-m", "other.rnnlm"]
     code, out, err = run("score", "--document", "held-out", "--json", *models, "--tune", "held-out")

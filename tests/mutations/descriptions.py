@@ -97,6 +97,9 @@ def insert_known_traps(parts, draw):
     changes = (
         ("a size that is no float", lambda d: model_of(d).update(dropout=10**400)),
         ("a size that is NaN", lambda d: model_of(d).update(dropout=math.nan)),
+        ("a temperature that is no float", lambda d: d.update(
+            sampling={"temperature": 10**400}
+        )),
         ("two lines in the format", lambda d: d.update(format="rnnlm-\nx")),
         ("a format of another kind", lambda d: d.update(format=["rnnlm-model"])),
         ("a format of ours", lambda d: d.update(format="rnnlm-cache")),

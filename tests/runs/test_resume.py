@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rnnlm_cli.language_model import LanguageModel
+from rnnlm_cli.model_file import load_model
 from tests.training import SMALL, read_records, resume, train
 
 
@@ -24,6 +25,18 @@ def test_a_paused_and_resumed_run_ends_in_the_same_bytes(text, settings):
     outcome = resume("broken", pause_at=17)
     assert not outcome.finished and outcome.step == 17
     assert resume("broken").finished
+    assert Path("broken").read_bytes() == Path("whole").read_bytes()
+
+
+def test_a_resumed_run_ends_with_the_same_sampling_temperature(text, many_validations):
+    """The validation text contradicts the training text, so the network is overconfident."""
+    Path("train").write_text("ab" * 3000)
+    Path("valid").write_text("aabb" * 100)
+    train("train", valid=["valid"], steps=60, out="whole")
+    train("train", valid=["valid"], steps=60, out="broken", pause_at=5)
+    resume("broken", pause_at=40)
+    resume("broken")
+    assert load_model("whole").sampling["temperature"] > 0.8
     assert Path("broken").read_bytes() == Path("whole").read_bytes()
 
 

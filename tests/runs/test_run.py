@@ -10,9 +10,11 @@ import torch
 from rnnlm_cli.config import MAX_SEED
 from rnnlm_cli.errors import RnnlmError
 from rnnlm_cli.language_model import LanguageModel
+from rnnlm_cli.model_file import load_model
 from rnnlm_cli.runs.checkpoint import load_checkpoint, save_checkpoint
 from rnnlm_cli.runs.progress import Progress
 from rnnlm_cli.runs.start import start_run
+from rnnlm_cli.score.calibrate import calibrate_temperature
 from tests.training import SMALL, SMALL_SETTINGS, markov_text, read_records, request, resume, train
 
 
@@ -81,6 +83,22 @@ def test_the_file_holds_the_model_with_the_lowest_validation_loss(text, many_val
     assert all(torch.equal(weights[name], each) for name, each in
                checkpoint.state.best_weights.items())
     assert not torch.equal(weights["embedding"], checkpoint.learner.weights["embedding"])
+
+
+@pytest.mark.parametrize("pause_at", [None, 30])
+def test_the_file_holds_the_temperature_that_suits_the_best_model(
+    text, many_validations, pause_at
+):
+    """The network becomes overconfident: training has none of every third validation line."""
+    Path("train").write_text("ababa\n" * 1000)
+    Path("valid").write_text("aabba\nababa\nababa\n" * 40)
+    wanted = request("train", valid=["valid"], text="sentences", steps=60, **SMALL_SETTINGS)
+    with start_run(wanted) as started:
+        started.train(pause_at=pause_at)
+    model, valid_N = load_model("model.rnnlm"), started.corpus.valid.tokens_N
+    calibrated = calibrate_temperature(model.network, valid_N, sentences=True)
+    assert model.sampling == {"temperature": round(0.8 * calibrated, 2)}
+    assert 1 < calibrated < calibrate_temperature(started.network, valid_N, sentences=True)
 
 
 def test_a_run_without_any_finite_validation_loss_keeps_no_model(text):

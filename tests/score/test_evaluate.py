@@ -47,11 +47,15 @@ def compute_sentence_nats(network, sentences, **settings):
 
 
 class CountingNetwork(RecurrentNetwork):
-    """A network that records the number of tokens of every pass."""
+    """A network that records the number of tokens of every pass, and of the output layer."""
 
     def read(self, inputs_TB, *arguments):
         self.pass_sizes.append(inputs_TB.numel())
         return super().read(inputs_TB, *arguments)
+
+    def compute_surprisal(self, y_MH, targets_M):
+        self.output_sizes.append(len(targets_M))
+        return super().compute_surprisal(y_MH, targets_M)
 
 
 @pytest.fixture
@@ -59,7 +63,7 @@ def counting_network(make_network):
     original = make_network()
     network = CountingNetwork(original.config)
     network.load_state_dict(original.state_dict())
-    network.pass_sizes = []
+    network.pass_sizes, network.output_sizes = [], []
     return network
 
 
@@ -169,6 +173,30 @@ def test_batch_tokens_bound_every_pass_and_change_no_score(counting_network, bat
 def test_max_tokens_includes_the_warm_up(counting_network, sentences):
     mean_nats(counting_network, tokens(40_000), sentences=sentences, max_tokens=8192)
     assert 0.7 * 8192 < sum(counting_network.pass_sizes) < 1.1 * 8192
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("num_rows", [2, 8])
+def test_the_output_layer_is_left_out_in_windows_of_warm_up(
+    counting_network, monkeypatch, two_threads, num_rows
+):
+    """Two rows are read by one thread, and eight rows by two threads."""
+    text = tokens(num_rows * 3 * WARM_UP_TOKENS)
+    expected = compute_document_nats(counting_network, text, num_rows=num_rows)
+    counting_network.pass_sizes.clear()
+    counting_network.output_sizes.clear()
+    monkeypatch.setattr(evaluate, "MAX_BATCH_TOKENS", num_rows * WARM_UP_TOKENS // 2)
+    nats = compute_document_nats(counting_network, text, num_rows=num_rows)
+    np.testing.assert_allclose(nats, expected, rtol=1e-9)
+    assert sum(counting_network.pass_sizes) == len(text) + num_rows * WARM_UP_TOKENS
+    assert sum(counting_network.output_sizes) == len(text)
 
 
 def test_tokens_without_a_probability_are_left_out_of_the_mean(make_network):

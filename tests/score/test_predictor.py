@@ -44,6 +44,22 @@ def test_figures_equal_those_worked_out_from_the_distribution(
         assert class_nats == pytest.approx(-np.log(p_V[2] + p_V[4]))
 
 
+@pytest.mark.parametrize("unknown_trained", [True, False])
+def test_a_temperature_divides_the_logits(make_network, monkeypatch, unknown_trained):
+    monkeypatch.setattr(room, "BLOCK_LOGITS", 2 * V)  # two positions at once
+    tokens, temperatures = [3, 1, 5, 2, 6], (0.7, 1.0, 1.9)
+    network = make_network(unknown_trained=unknown_trained)
+    predictions = read_all(NetworkPredictor(network), tokens)
+    with torch.no_grad():
+        logits_MV, _ = network(torch.tensor([1, *tokens[:-1]])[:, None], network.initial_state(1))
+    choice = FigureChoice(temperatures=temperatures)
+    figures = choice.compute(predictions, torch.tensor(tokens))
+    assert figures.shape == (choice.size, len(tokens)) == (4, 5)
+    for nats_M, temperature in zip(figures, (1.0, *temperatures), strict=True):
+        expected = -(logits_MV[:, 0] / temperature).log_softmax(dim=1).numpy()
+        np.testing.assert_allclose(nats_M, expected[range(len(tokens)), tokens])
+
+
 def test_the_surprisal_alone_is_the_first_of_all_figures(make_network):
     tokens = [3, 1, 5]
     predictions = read_all(NetworkPredictor(make_network()), tokens)
