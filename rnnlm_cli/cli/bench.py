@@ -17,7 +17,8 @@ from rnnlm_cli.config import MachineConfig
 if TYPE_CHECKING:
     import torch
 
-    from rnnlm_cli.bench.comparisons import Bench, Comparison
+    from rnnlm_cli.bench.comparison import Comparison
+    from rnnlm_cli.bench.comparisons import Bench
     from rnnlm_cli.bench.timing import Timing
 
 SECONDS = 6.0  # for each line

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json as json_format
-import secrets
-import sys
-from collections.abc import Iterator
-from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,90 +15,129 @@ from rnnlm_cli.cli.options import (
     decode_argument,
     open_model,
     options_from,
+    require_valid,
 )
+from rnnlm_cli.cli.text_stream import OutputOptions
 from rnnlm_cli.config import MachineConfig, SampleConfig
-from rnnlm_cli.config.option import select_fields
-from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.config.option import flag_of, select_fields
 from rnnlm_cli.files.run_files import DEFAULT_MODEL
-from rnnlm_cli.messages import StderrMessages, escape_except_layout, replace_surrogates
+from rnnlm_cli.text.raw_bytes import STDIN
 from rnnlm_cli.text.reading import read_text
-
-if TYPE_CHECKING:
-    from rnnlm_cli.language_model import GeneratedText
 
 
 @options_from(SampleConfig, MachineConfig)
 def generate(
+    text: Annotated[str | None, typer.Argument(
+        metavar="PROMPT", help="Text to continue; - reads it from stdin.",
+        show_default=False)] = None,
     model: ModelOption = DEFAULT_MODEL,
     prompt: Annotated[str | None, typer.Option(
-        help="Text to continue.", show_default=False)] = None,
+        help="Text to continue, as the argument is.", show_default=False)] = None,
     file: Annotated[str | None, typer.Option(
         "-f", "--file", help="File with the text to continue; - is stdin.",
         show_default=False)] = None,
+    prompts: Annotated[str | None, typer.Option(
+        metavar="FILE", help="Continue each line of FILE; - is stdin. From a pipe, each line is "
+        "answered when it arrives.", show_default=False)] = None,
+    interactive: Annotated[bool, typer.Option(
+        "--interactive", help="Type a text and read how it goes on, in turns, on a terminal."
+    )] = False,
     unk: Annotated[Literal["error", "skip"], typer.Option(
         help="How to treat unknown tokens in the prompt: fail, or leave them out.")] = "error",
     no_echo: Annotated[bool, typer.Option(
         "--no-echo", help="Leave the prompt out of the output.")] = False,
     encoding: EncodingOption = None,
+    novelty: Annotated[list[Path] | None, typer.Option(
+        metavar="TRAIN", help="Compare the texts with the training text in this file: the longest "
+        "run that was copied, the share of new sequences of four words, and the share of known "
+        "words. Give it several times for several files.", show_default=False)] = None,
+    raw: Annotated[bool, typer.Option(
+        "--raw", help="Send control characters to the terminal, instead of showing them as "
+        "escapes.")] = False,
+    verbose: Annotated[bool, typer.Option(
+        "--verbose", help="Show the number of tokens per second on stderr.")] = False,
     json: Annotated[bool, typer.Option(
-        "--json", help="Write one JSON object per sample: prompt, text (the new part), seed, "
-        "sample.")] = False,
+        "--json", help="Write one JSON object per text: prompt, text (the new part), token_ids, "
+        "seed, sample (its number), log_prob (ln p of the tokens without filters, at temperature "
+        "1), stop_reason.")] = False,
     *,
     given: dict[str, Any],
-) -> None:
+) -> int:
     """Write new text to stdout as it is generated.
 
-    With several samples, the first one appears as it is generated, and the others when it is done.
+    Several texts are generated at once, and appear whole, in order. The same seed gives the same
+    text again, and the first text does not depend on the number of texts.
+
+    The filters apply in the order of llama.cpp: logit bias, --no-repeat-ngram, the penalties,
+    top-k, typical, top-p, min-p, and the temperature last.
     """
-    if prompt is not None and file is not None:
-        raise ConfigError("--prompt and -f: given together; one of them is needed")
-    sampling = select_fields(SampleConfig, given)
-    config = SampleConfig(**{"seed": secrets.randbelow(1 << 31), **sampling})
-    loaded = open_model(model, MachineConfig(**select_fields(MachineConfig, given)))
-    if file is not None:
-        text = read_text(file, encoding=encoding or loaded.encoding)
-    else:
-        text = decode_argument(prompt or "")
-    generated = loaded.generate(config, prompt=text, skip_unknown=unk == "skip")
-    if "seed" not in sampling and config.temperature > 0:
-        print(f"seed: {config.seed}", file=sys.stderr, flush=True)
-    if json:
-        texts = ["".join(pieces) for pieces in zip(*generated, strict=True)]
-        echoed = replace_surrogates(text)  # of a prompt that is not UTF-8
-        for sample, new in enumerate(texts):
-            line = {"prompt": echoed, "text": new, "seed": config.seed, "sample": sample}
-            print(json_format.dumps(line))
-    else:
-        _write(generated, "" if no_echo else text, config.num_samples)
-    if generated.num_replaced:
-        StderrMessages().note(
-            f"{generated.num_replaced} bytes that are not UTF-8 are shown as \ufffd"
+    sources = {
+        "the argument": text, "--prompt": prompt, "-f": file, "--prompts": prompts,
+        "--interactive": interactive or None,
+    }
+    named = [name for name, value in sources.items() if value is not None]
+    problems = [f"{' and '.join(named)}: given together; one of them is needed"] * (len(named) > 1)
+    if interactive:
+        batch = {"json": json, "novelty": novelty, **{
+            flag_of(SampleConfig, name).removeprefix("--"): name in given
+            for name in ("num_samples", "num_beams")
+        }}
+        problems += [
+            f"--interactive and --{name}: given together; leave one of them out"
+            for name, is_given in batch.items() if is_given
+        ]
+    sampling = _parse_sampling(select_fields(SampleConfig, given), problems)
+    require_valid(SampleConfig, MachineConfig, given=given | sampling, problems=problems)
+    config = SampleConfig(**sampling)
+    machine = MachineConfig(**select_fields(MachineConfig, given))
+    output = OutputOptions(
+        echo=not no_echo, json=json, raw=raw, verbose=verbose, seed_is_new="seed" not in sampling,
+        novelty=[str(path) for path in novelty or []],
+    )
+    loaded = open_model(model, machine)
+    codec = encoding or loaded.encoding
+
+    from rnnlm_cli.cli.generate_output import continue_lines, continue_text
+
+    if interactive:
+        from rnnlm_cli.cli.interactive import converse
+
+        return converse(loaded, config, output, skip_unknown=unk == "skip")
+    if prompts is not None:
+        return continue_lines(
+            loaded, config, output, prompts, encoding=codec, skip_unknown=unk == "skip"
         )
+    if file is not None or text == STDIN:
+        begun = read_text(file or STDIN, encoding=codec)
+    else:
+        begun = decode_argument(text or prompt or "")
+    return continue_text(loaded, config, output, begun, encoding=codec, skip_unknown=unk == "skip")
 
 
-def _write(generated: GeneratedText, echoed: str, num_samples: int) -> None:
-    """Write the first sample as it is generated, then the others, with headings on stderr.
+def _parse_sampling(given: dict[str, Any], problems: list[str]) -> dict[str, Any]:
+    """Return the values of a SampleConfig. What is wrong with biases is added to `problems`."""
+    values = dict(given)
+    for name in ("stop", "forbid", "logit_bias"):
+        strings = tuple(decode_argument(each) for each in values.pop(name, None) or ())
+        if strings:
+            values[name] = strings
+    if "logit_bias" in values:
+        values["logit_bias"] = _parse_biases(values["logit_bias"], problems)
+    return values
 
-    On a terminal, control characters other than newlines and tabs become escapes. What is piped
-    is exact.
-    """
-    on_terminal = sys.stdout.isatty()
-    others: list[list[str]] = [[] for _ in range(num_samples - 1)]
 
-    def first_sample() -> Iterator[str]:
-        for head, *tail in generated:
-            for text, piece in zip(others, tail, strict=True):
-                text.append(piece)
-            yield head
-
-    for sample in range(num_samples):
-        if num_samples > 1:
-            print(f"sample {sample + 1} of {num_samples}:", file=sys.stderr, flush=True)
-        last = ""
-        for piece in chain([echoed], others[sample - 1] if sample else first_sample()):
-            sys.stdout.write(escape_except_layout(piece) if on_terminal else piece)
-            sys.stdout.flush()
-            last = piece or last
-        if not last.endswith("\n"):
-            sys.stdout.write("\n")
-    sys.stdout.flush()
+def _parse_biases(
+    biases: Sequence[str], problems: list[str]
+) -> tuple[tuple[str, float], ...]:
+    """Return the tokens and numbers of biases such as "the+2.5" and "e-1"."""
+    parsed = []
+    for bias in biases:
+        match = re.fullmatch(r"(.+)([+-]\d+(?:\.\d*)?)", bias, re.DOTALL)
+        if match is None or abs(float(match[2])) > 1000:
+            problems.append(
+                f"--logit-bias: '{bias}' given; a token with a number from -1000 to 1000 is "
+                "needed, such as TOKEN+2 or TOKEN-2.5"
+            )
+        else:
+            parsed.append((match[1], float(match[2])))
+    return tuple(parsed)

@@ -102,8 +102,13 @@ def _score(draw, out):
 
 
 def _generate(draw, out):
-    more = draw.choice(((), ("--prompt", "ab"), ("-f", "link.txt"), ("--samples", "3", "--json")))
-    return Command(("generate", "-m", out, "--n", "30", "--seed", "1", *more))
+    more = draw.choice((
+        ("--seed", "1"), ("ab", "--top-p", "0.9"), ("-f", "link.txt"), ("--samples", "3", "--json"),
+        ("--stop", "e", "--stop", " "), ("--beam", "2"), ("--prompts", "text.txt", "--json"),
+        ("--prompts", draw.choice(_FILES), "--unk", "skip"), ("--prompts", "-", "--until-end"),
+        ("--novelty", "text.txt"), ("--novelty", draw.choice(_FILES), "--json"),
+    ))
+    return Command(("generate", "-m", out, "--n", "30", *more), TEXTS["text.txt"].encode())
 
 
 def _export(draw, out):

@@ -35,10 +35,8 @@ BAD = [
     (["score", "-m", "header.rnnlm", "x"], FAULT, "is no model file"),
     (["score", "-m", "newer.rnnlm", "x"], FAULT, "newer rnnlm"),
     (["info", "cut.rnnlm"], FAULT, "damaged"),
-    (["generate", "-m", "bit.rnnlm"], FAULT, "damaged"),
     # a pipe, which nobody writes to, in the place of a file that must be regular
     (["score", "-m", "device", "x"], FAULT, "device: is a pipe or a device; a regular file is"),
-    (["generate", "-m", "device"], FAULT, "device: is a pipe or a device"),
     (["info", "device"], FAULT, "device: is a pipe or a device"),
     (["info", "/dev/zero"], FAULT, "/dev/zero: is a pipe or a device"),
     (["export", "new", "-m", "device"], FAULT, "device: is a pipe or a device"),
@@ -61,21 +59,6 @@ BAD = [
     (["score", "--document", "text.txt", "--closing"], USAGE, "--closing and --document"),
     (["score", "--document", "none.txt"], FAULT, "none.txt: no such file"),
     (["score", "a", "--device", "quantum"], USAGE, "--device"),
-    # generate
-    (["generate", "--n", "0"], USAGE, "--n: '0'"),
-    (["generate", "--n", "-4"], USAGE, "--n: '-4'"),
-    (["generate", "--temperature", "-1"], USAGE, "--temperature: '-1'"),
-    (["generate", "--temperature", "nan"], USAGE, "--temperature: 'nan'"),
-    (["generate", "--top-p", "0"], USAGE, "--top-p: '0'"),
-    (["generate", "--top-p", "1e-310"], USAGE, "--top-p: '"),
-    (["generate", "--top-p", "1.5"], USAGE, "--top-p: '1.5'"),
-    (["generate", "--top-k", "-1"], USAGE, "--top-k: '-1'"),
-    (["generate", "--samples", "0"], USAGE, "--samples"),
-    (["generate", "--seed", "-1"], USAGE, "--seed"),
-    (["generate", "--prompt", "abxaye"], FAULT, "characters 'x' 'y'"),
-    (["generate", "--prompt", "a", "-f", "text.txt"], USAGE, "--prompt and -f"),
-    (["generate", "-f", "none.txt"], FAULT, "none.txt: no such file"),
-    (["generate", "--unk", "guess"], USAGE, "'--unk'"),
 ]
 
 

@@ -1,0 +1,75 @@
+"""`rnnlm generate --interactive`: a person and a model write a text in turns on a terminal."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from threading import Event
+from typing import TYPE_CHECKING
+
+from rnnlm_cli.cli.interactive_session import Session
+from rnnlm_cli.cli.text_stream import OutputOptions
+from rnnlm_cli.config import SampleConfig
+from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.messages import StderrMessages
+
+if TYPE_CHECKING:
+    from rnnlm_cli.language_model import LanguageModel
+
+PROMPT = "> "
+
+
+def converse(
+    model: LanguageModel, config: SampleConfig, output: OutputOptions, *, skip_unknown: bool
+) -> int:
+    """Continue what a person types on a terminal, until they end the session.
+
+    Returns: the exit code. Raises: ConfigError if stdin or stdout is not a terminal.
+    """
+    require_terminal()
+    with suppress(ImportError):
+        import_module("readline")  # gives input() a history and keys to edit the line
+    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    session = Session(model, config, output, skip_unknown=skip_unknown)
+    session.greet()
+    while not session.has_ended:
+        try:
+            line = input(PROMPT)
+            with _note_interrupts() as is_interrupted:
+                session.answer(line, is_interrupted)
+        except EOFError:  # Ctrl-D
+            sys.stdout.write("\n")
+            session.has_ended = True
+        except KeyboardInterrupt:
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            StderrMessages().note(":quit or Ctrl-D ends the session")
+    return 0
+
+
+def require_terminal() -> None:
+    """Raise ConfigError if stdin or stdout is not a terminal."""
+    for name, stream in (("stdin", sys.stdin), ("stdout", sys.stdout)):
+        if not stream.isatty():
+            raise ConfigError(
+                f"--interactive: {name} is not a terminal; a terminal is needed. "
+                "Use --prompts - for lines from a pipe"
+            )
+
+
+@contextmanager
+def _note_interrupts() -> Iterator[Callable[[], bool]]:
+    """Only note a Ctrl-C within the block. Yields a function that says whether one has come.
+
+    A KeyboardInterrupt could come between the text and what is shown of it, and it could break the
+    import of numba for the turns that follow.
+    """
+    noted = Event()
+    usual = signal.signal(signal.SIGINT, lambda signum, frame: noted.set())
+    try:
+        yield noted.is_set
+    finally:
+        signal.signal(signal.SIGINT, usual)

@@ -1,0 +1,111 @@
+"""A text on stdout while it is generated, and the speed of the generation on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from rnnlm_cli.messages import StderrMessages, escape_except_layout
+
+if TYPE_CHECKING:
+    from rnnlm_cli.generate.generator import GeneratedText
+    from rnnlm_cli.generate.row import GeneratedSample
+
+FLUSH_SECONDS = 0.02  # between two writes of a stream; a terminal does not show more of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """What is written beside the new text, and how.
+
+    Args:
+        echo: whether to write the prompt too.
+        raw: whether a terminal gets control characters.
+        verbose: whether to write the number of tokens per second to stderr.
+        seed_is_new: whether the seed was drawn by this command, and should be shown.
+        novelty: the files of the training text to compare with.
+    """
+
+    echo: bool
+    json: bool
+    raw: bool
+    verbose: bool
+    seed_is_new: bool
+    novelty: Sequence[str] = field(default_factory=tuple)
+
+    def escape(self, text: str) -> str:
+        """Return a text as stdout gets it.
+
+        On a terminal, control characters other than newlines and tabs become escapes.
+        """
+        return escape_except_layout(text) if sys.stdout.isatty() and not self.raw else text
+
+
+class StreamWriter:
+    """Writes the pieces of a text to stdout as they come, but not more often than is seen."""
+
+    def __init__(self, output: OutputOptions) -> None:
+        self._escape = output.escape
+        self._pieces: list[str] = []
+        self._last_character, self._last_flush = "", 0.0
+
+    def write(self, piece: str) -> None:
+        """Write a piece now, or soon together with those that follow."""
+        self._pieces.append(piece)
+        if time.perf_counter() - self._last_flush >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has not been written yet."""
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        if text:
+            self._last_character = text[-1]
+            sys.stdout.write(self._escape(text))
+            sys.stdout.flush()
+        self._last_flush = time.perf_counter()
+
+    def end(self) -> None:
+        """Write the rest, and a newline unless the text ends with one."""
+        self.flush()
+        if self._last_character != "\n":
+            sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+class Speedometer:
+    """Counts tokens and seconds, and says how fast the generation was."""
+
+    def __init__(self) -> None:
+        self._num_tokens, self._started = 0, time.perf_counter()
+
+    def count(self, samples: Sequence[GeneratedSample]) -> None:
+        """Count the tokens of some samples."""
+        self._num_tokens += sum(len(sample.token_ids) for sample in samples)
+
+    def report(self) -> None:
+        """Write the speed to stderr."""
+        seconds = time.perf_counter() - self._started
+        StderrMessages().say(
+            f"{self._num_tokens:,} tokens in {seconds:.2f} s: "
+            f"{self._num_tokens / seconds:,.0f} tokens/s"
+        )
+
+
+def stream_text(generated: GeneratedText, output: OutputOptions, prompt: str) -> bool:
+    """Write a text as it comes. Returns whether Ctrl-C has ended it."""
+    writer = StreamWriter(output)
+    if output.echo:
+        writer.write(prompt)
+    is_interrupted = False
+    try:
+        for piece in generated:
+            writer.write(piece)
+    except KeyboardInterrupt:
+        is_interrupted = True
+        writer.write(generated.interrupt())
+    writer.end()
+    return is_interrupted
