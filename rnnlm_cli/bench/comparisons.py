@@ -4,22 +4,23 @@ Legend: T time, B batch, V vocabulary size.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from rnnlm_cli.bench.layer_runs import LayerRun, TorchLayerRun, make_torch_module
-from rnnlm_cli.bench.products import WindowProducts, make_step_products
+from rnnlm_cli.bench.comparison import Comparison, divide, make_comparison
+from rnnlm_cli.bench.generation_runs import STEPS_PER_RUN, GenerationRuns
+from rnnlm_cli.bench.layer_runs import LayerRun, TorchLayerRun
+from rnnlm_cli.bench.products import WindowProducts
 from rnnlm_cli.bench.scoring_runs import ScoringRun, TorchScoringRun
-from rnnlm_cli.bench.timing import Run, Timing, compare
+from rnnlm_cli.bench.timing import Run, compare
 from rnnlm_cli.bench.training_step import make_training_step
 from rnnlm_cli.config import CellName, ModelConfig, Precision, TrainConfig
 from rnnlm_cli.nn.cells import CELLS
 from rnnlm_cli.nn.matmul import supports_bfloat16
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.nn.softmax import ClassSampler
-from rnnlm_cli.nn.stepper import Stepper
 from rnnlm_cli.score.evaluate import MAX_BATCH_TOKENS, MAX_ROWS
 
 LAYER_SHAPES = ((50, 50, 128), (16, 64, 256), (32, 64, 256), (64, 64, 512), (64, 64, 1024))
@@ -28,23 +29,8 @@ NUM_ROWS = (1, 32)  # streams of generation
 VOCABULARIES = (10_000, 100_000)
 GENERATION_VOCAB_SIZE = 100  # that of a character model
 NUM_SAMPLED_CLASSES = 1024
-STEPS_PER_RUN = 100  # of generation
 PRECISION_SIZES = (256, 512, 1024)
 PRECISIONS: tuple[Precision, Precision] = ("float32", "bfloat16")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One line of the table: what was run, the timing of each candidate, and ratios.
-
-    tokens: the number of tokens of one run.
-    """
-
-    what: str
-    shape: str
-    timings: dict[str, Timing]
-    tokens: int
-    ratios: dict[str, float] = field(default_factory=dict)
 
 
 class Bench:
@@ -67,15 +53,13 @@ class Bench:
                 yield from self._compare_layer(cell, batch_size, length, size)
 
     def compare_generation(self) -> Iterator[Comparison]:
-        """Compare an LSTM one token at a time, for one row and for many."""
+        """Compare the generation of text, for one stream and for many."""
         sizes = GENERATION_SIZES[:2] if self._small else GENERATION_SIZES
         for num_layers, size in sizes:
-            config = ModelConfig(
+            yield from self._compare_generation(ModelConfig(
                 vocab_size=GENERATION_VOCAB_SIZE, cell="lstm", num_layers=num_layers,
                 hidden_size=size, embedding_size=size,
-            )
-            for num_rows in NUM_ROWS:
-                yield self._compare_generation(config, num_rows)
+            ))
 
     def compare_output_layers(self) -> Iterator[Comparison]:
         """Compare training steps with the full and the sampled softmax."""
@@ -103,8 +87,7 @@ class Bench:
         yield from self._compare_layer(config.cell, batch_size, length, config.hidden_size)
         yield self._compare_scoring(network)
         yield self._compare_training_step(config, batch_size, length)
-        for num_rows in NUM_ROWS:
-            yield self._compare_generation(config, num_rows)
+        yield from self._compare_generation(config)
 
     def _compare_layer(
         self, cell: CellName, batch_size: int, length: int, size: int
@@ -127,7 +110,7 @@ class Bench:
             }),
         ):
             timings = compare(runs, self._device, seconds=self._seconds)
-            yield _make_comparison(f"{cell} {what}", shape, timings, tokens)
+            yield make_comparison(f"{cell} {what}", shape, timings, tokens)
 
     def _compare_scoring(self, network: RecurrentNetwork) -> Comparison:
         """Compare a window through the whole network with torch.nn, full softmax included."""
@@ -140,39 +123,30 @@ class Bench:
         shape = f"V={vocab_size} B={MAX_ROWS} T={length} H={network.config.hidden_size}"
         return Comparison(
             f"{network.config.cell} scoring", shape, timings, MAX_BATCH_TOKENS,
-            _divide(timings, "torch.nn", "ours"),
+            divide(timings, "torch.nn", "ours"),
         )
 
-    def _compare_generation(self, config: ModelConfig, num_rows: int) -> Comparison:
-        """Compare the stepper with torch.nn and with the bare products."""
-        network = RecurrentNetwork(config).to(self._device)
-        module = make_torch_module(
-            config.cell, config.embedding_size, config.hidden_size, config.num_layers
-        ).to(self._device)
-        stepper = Stepper(network, network.initial_state(num_rows))
-        tokens = torch.randint(2, config.vocab_size, (STEPS_PER_RUN, num_rows)).tolist()
-        products = make_step_products(network, num_rows)
-
-        @torch.inference_mode()
-        def generate_with_torch() -> None:
-            state = None
-            for tokens_B in tokens:
-                x = network.embedding[torch.tensor(tokens_B, device=self._device)]
-                y, state = module(x[None], state)
-                torch.nn.functional.linear(y, network.output_table, network.output_bias)
-
-        def generate_with_stepper() -> None:
-            for tokens_B in tokens:
-                stepper.step(tokens_B)
-
-        timings = compare({
-            "torch.nn": generate_with_torch,
-            "ours": generate_with_stepper,
-            "products": lambda: [products() for _ in range(STEPS_PER_RUN)],
-        }, self._device, seconds=self._seconds)
-        shape = f"{config.num_layers}x{config.hidden_size}, {num_rows} stream{'s'[: num_rows > 1]}"
-        tokens_per_run = STEPS_PER_RUN * num_rows
-        return _make_comparison(f"{config.cell} generation", shape, timings, tokens_per_run)
+    def _compare_generation(self, config: ModelConfig) -> Iterator[Comparison]:
+        """Compare steps with torch.nn, in several precisions, and with the sampling around them."""
+        runs = GenerationRuns(config, self._device)
+        for num_rows in NUM_ROWS:
+            timings = compare(runs.make_steps(num_rows), self._device, seconds=self._seconds)
+            shape = f"{runs.shape}, {num_rows} stream{'s'[: num_rows > 1]}"
+            yield make_comparison(
+                f"{config.cell} generation", shape, timings, STEPS_PER_RUN * num_rows
+            )
+        for what, others in (
+            ("precision", runs.make_precisions()), ("sampling", runs.make_samplers())
+        ):
+            timings = compare(others, self._device, seconds=self._seconds)
+            first, *rest = timings
+            ratios = {
+                name: each for below in rest for name, each in divide(timings, first, below).items()
+            }
+            yield Comparison(
+                f"{config.cell} generation, {what}", f"{runs.shape}, 1 stream", timings,
+                STEPS_PER_RUN, ratios,
+            )
 
     def _compare_training_step(
         self, config: ModelConfig, batch_size: int, length: int
@@ -190,7 +164,7 @@ class Bench:
             return Comparison("training step", shape, timings, batch_size * length)
         return Comparison(
             f"training step, {NUM_SAMPLED_CLASSES} of V", shape, timings, batch_size * length,
-            _divide(timings, "full", "sampled"),
+            divide(timings, "full", "sampled"),
         )
 
     def _compare_precisions(self, size: int) -> Comparison:
@@ -204,18 +178,5 @@ class Bench:
         batch_size, length = TrainConfig.batch_size, TrainConfig.bptt
         return Comparison(
             "training step, precisions", f"B={batch_size} T={length} H={size}", timings,
-            batch_size * length, _divide(timings, *PRECISIONS),
+            batch_size * length, divide(timings, *PRECISIONS),
         )
-
-
-def _divide(timings: dict[str, Timing], above: str, below: str) -> dict[str, float]:
-    """Return the ratio of two medians, by its name."""
-    return {f"{above} / {below}": timings[above].median / timings[below].median}
-
-
-def _make_comparison(
-    what: str, shape: str, timings: dict[str, Timing], tokens: int
-) -> Comparison:
-    """Return the comparison of three candidates: torch.nn, ours, and the bare products."""
-    ratios = _divide(timings, "torch.nn", "ours") | _divide(timings, "products", "ours")
-    return Comparison(what, shape, timings, tokens, ratios)
