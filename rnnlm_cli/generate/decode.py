@@ -113,6 +113,8 @@ def decode_row(
     It does nothing else: for a small network, the loop of `decode_rows` would take a tenth of the
     time. Yields: the text that the row can show now.
     """
+    if row.stop_reason is not None:  # it was interrupted before its first token
+        return
     (token,) = sampler.draw(logits_1V, [row])
     yield row.add(token)
     if row.stop_reason is not None:

@@ -96,43 +96,43 @@ class Generator:
             return
         num_samples = self.config.num_samples
         max_rows = max(1, min(MAX_ROWS, MAX_LOGITS // len(self._vocabulary)))
-        if num_samples > max_rows:
-            for prompt in prompts:
-                samples = self._generate_in_turns(prompt, max_rows)
-                yield samples
-                if _is_interrupted(samples):
-                    raise KeyboardInterrupt
-            return
-        prompts_per_batch = max_rows // num_samples
+        prompts_per_batch = max(1, max_rows // num_samples)
         for begin in range(0, len(prompts), prompts_per_batch):
             batch = prompts[begin : begin + prompts_per_batch]
-            samples = self._generate_batch(batch, range(num_samples))
+            samples: list[GeneratedSample] = []
+            interruption: KeyboardInterrupt | None = None
+            # More samples of one prompt than fit into a batch are generated in turns.
+            for first in range(0, num_samples, max_rows):
+                indices = range(first, min(first + max_rows, num_samples))
+                rows = [self._make_row(prompt, index) for prompt in batch for index in indices]
+                interruption = self._run(batch, rows)
+                samples += [row.make_sample(with_log_p=self._with_log_p) for row in rows]
+                if interruption is not None:
+                    break
             for index in range(len(batch)):
                 yield samples[index * num_samples : (index + 1) * num_samples]
-            if _is_interrupted(samples):
-                raise KeyboardInterrupt
+            if interruption is not None:
+                raise interruption
 
-    def _generate_in_turns(self, prompt: Prompt, max_rows: int) -> list[GeneratedSample]:
-        """Generate more samples of one prompt than fit into a batch."""
-        samples: list[GeneratedSample] = []
-        for begin in range(0, self.config.num_samples, max_rows):
-            indices = range(begin, min(begin + max_rows, self.config.num_samples))
-            samples += self._generate_batch([prompt], indices)
-            if _is_interrupted(samples):
-                break
-        return samples
-
-    def _generate_batch(self, prompts: Sequence[Prompt], indices: range) -> list[GeneratedSample]:
-        rows = [self._make_row(prompt, index) for prompt in prompts for index in indices]
+    def _run(self, prompts: Sequence[Prompt], rows: list[Row]) -> KeyboardInterrupt | None:
+        """Generate until all rows have ended. Returns the interruption, if there was one."""
         try:
             with choose_threads(self._network, len(rows)):
-                for _ in self._decode([each.tokens_N for each in prompts], rows, len(indices)):
+                logits_BV, state = read_prompts(
+                    self._network, [each.tokens_N for each in prompts], len(rows) // len(prompts),
+                    sentences=self._sentences,
+                )
+                sampler = Sampler(self.config, self._bias_V, rows, with_log_p=self._with_log_p)
+                for _ in decode_rows(
+                    rows, logits_BV, state, sampler, self._factory, sentences=self._sentences
+                ):
                     pass
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             for row in rows:
                 if row.stop_reason is None:
                     row.interrupt()
-        return [row.make_sample(with_log_p=self._with_log_p) for row in rows]
+            return interruption
+        return None
 
     def _decode_row(self, prompt: Prompt, row: Row) -> Iterator[str]:
         logits_1V, state = read_prompt(
@@ -142,17 +142,6 @@ class Generator:
         return (yield from decode_row(
             row, logits_1V, state, sampler, self._factory, sentences=self._sentences
         ))
-
-    def _decode(
-        self, prompts: Sequence[Ids], rows: list[Row], num_rows: int
-    ) -> Iterator[list[str]]:
-        logits_BV, state = read_prompts(
-            self._network, prompts, num_rows, sentences=self._sentences
-        )
-        sampler = Sampler(self.config, self._bias_V, rows, with_log_p=self._with_log_p)
-        yield from decode_rows(
-            rows, logits_BV, state, sampler, self._factory, sentences=self._sentences
-        )
 
     def _search(self, prompt: Prompt) -> list[GeneratedSample]:
         logits_1V, state = read_prompts(
@@ -167,10 +156,6 @@ class Generator:
         return Row(
             index, self.config, prompt.tokens_N, self._vocabulary.make_decoder(prompt.text)
         )
-
-
-def _is_interrupted(samples: Sequence[GeneratedSample]) -> bool:
-    return any(sample.stop_reason == "interrupted" for sample in samples)
 
 
 def _find_token(vocabulary: Vocabulary, token: str, flag: str) -> int:

@@ -130,8 +130,8 @@ class Row:
         """Return the finished sample."""
         assert self.stop_reason is not None
         return GeneratedSample(
-            "".join(self._pieces), self.token_ids, self.log_p if with_log_p else None, self.index,
-            self.stop_reason, self._decoder.num_replaced,
+            "".join(self._pieces), self.token_ids.copy(), self.log_p if with_log_p else None,
+            self.index, self.stop_reason, self._decoder.num_replaced,
         )
 
     def _end_line(self) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.overrides import TorchFunctionMode
 
-from rnnlm_cli.config import SampleConfig
+from rnnlm_cli.config import SampleConfig, TextConfig
 from rnnlm_cli.errors import ConfigError, TextError
 from rnnlm_cli.generate import generator as generator_module
 from rnnlm_cli.language_model import LanguageModel
@@ -222,8 +222,30 @@ def test_ctrl_c_in_a_stream_leaves_the_text_so_far(model):
     assert sample.log_p == pytest.approx(-model.score_document(sample.text).nats)
 
 
+def test_ctrl_c_interrupts_although_the_rest_of_the_text_completes_a_stop_string(make_network):
+    """The first byte of a character, e2, is shown as U+FFFD when the text ends after it."""
+    vocabulary = Vocabulary.build([], 0, TextConfig(level="byte"))
+    network = make_network(vocab_size=len(vocabulary))
+    model = LanguageModel(Model(network, vocabulary, False, None, {}))
+    config = config_of(stop=("\ufffd",), logit_bias=(("\udce2", 1e4),))
+
+    def generate(samples):
+        for several in model.generate_many(["a"], config):
+            samples += several
+
+    ended = set()
+    for call in range(1, count_calls(lambda: generate([])) + 1):
+        samples = []
+        with pytest.raises(KeyboardInterrupt), CtrlC(call):
+            generate(samples)
+        ended.update((len(each.token_ids), each.stop_reason) for each in samples)
+    assert ended == {(0, "interrupted"), (1, "stop")}
+
+
 def test_a_stream_that_is_not_read_to_its_end_is_interrupted(model):
-    unread = model.generate(config_of()).sample
+    stream = model.generate(config_of())
+    unread = stream.sample
+    assert list(stream) == []
     assert (unread.text, unread.token_ids, unread.stop_reason) == ("", [], "interrupted")
     config = config_of(stop=("aaaa",), logit_bias=(("a", 1e4),))
     for is_asked in (False, True):
