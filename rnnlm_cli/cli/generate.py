@@ -32,7 +32,8 @@ def generate(
         show_default=False)] = None,
     model: ModelOption = DEFAULT_MODEL,
     prompt: Annotated[str | None, typer.Option(
-        help="Text to continue, as the argument is.", show_default=False)] = None,
+        help="Text to continue, whatever it is: as PROMPT, but - is a minus sign.",
+        show_default=False)] = None,
     file: Annotated[str | None, typer.Option(
         "-f", "--file", help="File with the text to continue; - is stdin.",
         show_default=False)] = None,
@@ -59,7 +60,8 @@ def generate(
     json: Annotated[bool, typer.Option(
         "--json", help="Write one JSON object per text: prompt, text (the new part), token_ids, "
         "seed, sample (its number), log_prob (ln p of the tokens without filters, at temperature "
-        "1), stop_reason.")] = False,
+        "1), stop_reason; with --beam score; with --novelty num_run_characters, run, "
+        "new_4gram_share, known_word_share.")] = False,
     *,
     given: dict[str, Any],
 ) -> int:
@@ -72,11 +74,15 @@ def generate(
     top-k, typical, top-p, min-p, and the temperature last.
     """
     sources = {
-        "the argument": text, "--prompt": prompt, "-f": file, "--prompts": prompts,
+        "PROMPT": text, "--prompt": prompt, "-f": file, "--prompts": prompts,
         "--interactive": interactive or None,
     }
     named = [name for name, value in sources.items() if value is not None]
-    problems = [f"{' and '.join(named)}: given together; one of them is needed"] * (len(named) > 1)
+    problems = []
+    if len(named) > 1:
+        problems.append(
+            f"{' and '.join(named)}: given together; one of them is needed. Leave the others out"
+        )
     if interactive:
         batch = {"json": json, "novelty": novelty, **{
             flag_of(SampleConfig, name).removeprefix("--"): name in given
@@ -108,7 +114,7 @@ def generate(
             loaded, config, output, prompts, encoding=codec, skip_unknown=unk == "skip"
         )
     if file is not None or text == STDIN:
-        begun = read_text(file or STDIN, encoding=codec)
+        begun = read_text(STDIN if file is None else file, encoding=codec)
     else:
         begun = decode_argument(text or prompt or "")
     return continue_text(loaded, config, output, begun, encoding=codec, skip_unknown=unk == "skip")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib import import_module
-from threading import Event
 from typing import TYPE_CHECKING
 
 from rnnlm_cli.cli.interactive_session import Session
+from rnnlm_cli.cli.interrupts import note_interrupts
 from rnnlm_cli.cli.text_stream import OutputOptions
 from rnnlm_cli.config import SampleConfig
 from rnnlm_cli.errors import ConfigError
@@ -38,7 +36,7 @@ def converse(
     while not session.has_ended:
         try:
             line = input(PROMPT)
-            with _note_interrupts() as is_interrupted:
+            with note_interrupts() as is_interrupted:
                 session.answer(line, is_interrupted)
         except EOFError:  # Ctrl-D
             sys.stdout.write("\n")
@@ -58,18 +56,3 @@ def require_terminal() -> None:
                 f"--interactive: {name} is not a terminal; a terminal is needed. "
                 "Use --prompts - for lines from a pipe"
             )
-
-
-@contextmanager
-def _note_interrupts() -> Iterator[Callable[[], bool]]:
-    """Only note a Ctrl-C within the block. Yields a function that says whether one has come.
-
-    A KeyboardInterrupt could come between the text and what is shown of it, and it could break the
-    import of numba for the turns that follow.
-    """
-    noted = Event()
-    usual = signal.signal(signal.SIGINT, lambda signum, frame: noted.set())
-    try:
-        yield noted.is_set
-    finally:
-        signal.signal(signal.SIGINT, usual)

@@ -23,14 +23,13 @@ from rnnlm_cli.cli.interactive_commands import (
     parse_line,
     reset_settings,
 )
-from rnnlm_cli.cli.text_stream import OutputOptions, Speedometer, StreamWriter
+from rnnlm_cli.cli.text_stream import OutputOptions, Speedometer, StreamWriter, stream_text
 from rnnlm_cli.config import SampleConfig
 from rnnlm_cli.config.option import MAX_SEED
 from rnnlm_cli.errors import ConfigError, RnnlmError
 from rnnlm_cli.messages import StderrMessages, escape_controls
 
 if TYPE_CHECKING:
-    from rnnlm_cli.generate.generator import GeneratedText
     from rnnlm_cli.generate.row import GeneratedSample
     from rnnlm_cli.language_model import LanguageModel
 
@@ -48,9 +47,9 @@ class Session:
         skip_unknown: bool,
     ) -> None:
         self.has_ended = False
-        self._model, self._config, self._output = model, config, output
+        self.model, self._config, self._output = model, config, output
         self._skip_unknown = skip_unknown
-        self._texts = [""]  # the text after each turn; :undo goes back to the last but one
+        self._texts = [""]  # the text after each turn; :undo removes the last of them
         self._begin_seed()
 
     @property
@@ -61,7 +60,7 @@ class Session:
     def greet(self) -> None:
         """Show the level and the size of the model on stderr, and the seed if it is new."""
         say = StderrMessages().say
-        level, size = self._model.vocabulary.level, self._model.network.num_parameters
+        level, size = self.model.vocabulary.level, self.model.network.num_parameters
         say(f"{level} model, {size:,} parameters. Type a text to continue, or :help for commands.")
         if self._output.seed_is_new and self._config.is_random:
             say(f"seed: {self._seed}")
@@ -83,12 +82,13 @@ class Session:
 
     def _continue(self, typed: str, is_interrupted: Callable[[], bool]) -> None:
         """Write a continuation of the text and what was typed to stdout, and keep both."""
-        begun = join_typed(self.text, typed, level=self._model.vocabulary.level)
-        prompt = self._model.make_prompt(begun, skip_unknown=self._skip_unknown, subject="text")
+        begun = join_typed(self.text, typed, level=self.model.vocabulary.level)
+        prompt = self.model.make_prompt(begun, skip_unknown=self._skip_unknown, subject="text")
         seed = (self._seed + self._num_turns) % (MAX_SEED + 1)
-        generator = self._model.make_generator(replace(self._config, seed=seed))
+        generator = self.model.make_generator(replace(self._config, seed=seed))
         speed, generated = Speedometer(), generator.stream(prompt)
-        _show(generated, self._output, is_interrupted)
+        with speed.run():
+            stream_text(generated, self._output, "", is_interrupted)
         self._num_turns += 1
         new = take_text(generated.sample)
         if not new and generated.sample.stop_reason == "stop":
@@ -145,7 +145,7 @@ class Session:
 
     def _change(self, config: SampleConfig, *changed: str) -> None:
         """Replace the settings. Raises: ConfigError if they do not fit the model."""
-        self._model.make_generator(config)  # checks the tokens and the precision
+        self.model.make_generator(config)  # checks the tokens and the precision
         self._config = config
         if "seed" in changed:
             self._begin_seed()
@@ -158,7 +158,7 @@ class Session:
     @property
     def _effective(self) -> SampleConfig:
         """The settings with the values that stand for their defaults."""
-        complete = self._config.fill_in(self._model.sampling, seed=self._seed)
+        complete = self._config.fill_in(self.model.sampling, seed=self._seed)
         return replace(complete, num_tokens=complete.max_tokens)
 
     def _undo(self) -> None:
@@ -186,19 +186,6 @@ class Session:
 
     def _quit(self) -> None:
         self.has_ended = True
-
-
-def _show(
-    generated: GeneratedText, output: OutputOptions, is_interrupted: Callable[[], bool]
-) -> None:
-    """Write a text to stdout as it comes, until its end or an interruption."""
-    writer = StreamWriter(output)
-    for piece in generated:
-        writer.write(piece)
-        if is_interrupted():
-            break
-    writer.write(generated.interrupt())
-    writer.end()
 
 
 def take_text(sample: GeneratedSample) -> str:

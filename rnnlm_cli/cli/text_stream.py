@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -77,10 +78,19 @@ class StreamWriter:
 
 
 class Speedometer:
-    """Counts tokens and seconds, and says how fast the generation was."""
+    """Counts tokens and the seconds of their generation."""
 
     def __init__(self) -> None:
-        self._num_tokens, self._started = 0, time.perf_counter()
+        self._num_tokens, self._seconds = 0, 0.0
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Count the time of a block."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds += time.perf_counter() - started
 
     def count(self, samples: Sequence[GeneratedSample]) -> None:
         """Count the tokens of some samples."""
@@ -88,24 +98,23 @@ class Speedometer:
 
     def report(self) -> None:
         """Write the speed to stderr."""
-        seconds = time.perf_counter() - self._started
         StderrMessages().say(
-            f"{self._num_tokens:,} tokens in {seconds:.2f} s: "
-            f"{self._num_tokens / seconds:,.0f} tokens/s"
+            f"{self._num_tokens:,} tokens in {self._seconds:.2f} s: "
+            f"{self._num_tokens / max(self._seconds, 1e-9):,.0f} tokens/s"
         )
 
 
-def stream_text(generated: GeneratedText, output: OutputOptions, prompt: str) -> bool:
-    """Write a text as it comes. Returns whether Ctrl-C has ended it."""
+def stream_text(
+    generated: GeneratedText, output: OutputOptions, prompt: str,
+    is_interrupted: Callable[[], bool],
+) -> None:
+    """Write a text as it comes, until its end or an interruption."""
     writer = StreamWriter(output)
     if output.echo:
         writer.write(prompt)
-    is_interrupted = False
-    try:
-        for piece in generated:
-            writer.write(piece)
-    except KeyboardInterrupt:
-        is_interrupted = True
-        writer.write(generated.interrupt())
+    for piece in generated:
+        writer.write(piece)
+        if is_interrupted():
+            writer.write(generated.interrupt())
+            break
     writer.end()
-    return is_interrupted

@@ -130,7 +130,9 @@ class SampleConfig(Config):
 
     @classmethod
     def find_conflicts(cls, known: Mapping[str, Any]) -> Iterator[str]:
-        """Yield options that only fit sampling, or only the search."""
+        """Yield two ends at a newline, and options that only fit sampling or the search."""
+        if known.get("until_end") and "lines" in known:
+            yield "--until-end and --lines: given together; leave one of them out"
         num_beams = known.get("num_beams")
         if num_beams is None:
             for name in ("num_best", "length_penalty"):
@@ -138,15 +140,25 @@ class SampleConfig(Config):
                     yield f"{flag_of(cls, name)}: has no meaning without --beam"
             return
         if known.get("num_best", 1) > num_beams:
-            yield f"--n-best: '{known['num_best']}' given; at most --beam ({num_beams}) is needed"
+            yield (
+                f"--n-best: '{known['num_best']}' given; a number from 1 to that of --beam, "
+                f"{num_beams}, is needed. Raise --beam, or lower --n-best"
+            )
         for name in ("temperature", "num_samples", "seed", "top_k", "typical", "top_p", "min_p"):
             if known.get(name, getattr(cls, name)) != getattr(cls, name):
+                remedy = (
+                    "--n-best shows several texts of the search" if name == "num_samples"
+                    else "Leave one of them out"
+                )
                 yield (
                     f"{flag_of(cls, name)} and --beam: given together; the search draws nothing. "
-                    "Leave one of them out"
+                    f"{remedy}"
                 )
         if known.get("precision", "float32") == "int8":
-            yield "--precision int8 and --beam: given together; int8 is for one text at a time"
+            yield (
+                "--precision int8 and --beam: given together; int8 is for one text at a time. "
+                "Leave one of them out"
+            )
 
     @property
     def max_tokens(self) -> int:

@@ -4,7 +4,7 @@ Legend: B candidates, V vocabulary size.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,7 +41,7 @@ class Candidate:
 
 def search_beams(
     network: RecurrentNetwork, row: Row, logits_1V: Tensor, state: States, config: SampleConfig,
-    bias_V: NDArray[np.float32], *, sentences: bool,
+    bias_V: NDArray[np.float32], is_interrupted: Callable[[], bool], *, sentences: bool,
 ) -> list[GeneratedSample]:
     """Search for the most probable texts (Sutskever et al. 2014). It is deterministic.
 
@@ -52,6 +52,7 @@ def search_beams(
     Args:
         row: the row after the prompt, without a token.
         logits_1V, state: from `read_prompt`.
+        is_interrupted: says whether to end all candidates here. It is asked after each token.
     Returns: the best texts, the best one first.
     """
     assert config.num_beams is not None
@@ -64,6 +65,10 @@ def search_beams(
         extended = _extend(candidates, logits_BV, config, bias_V, num_places)
         ended += [each for each in extended if each.row.stop_reason is not None]
         candidates = [each for each in extended if each.row.stop_reason is None]
+        if is_interrupted():
+            for each in candidates:
+                each.row.interrupt()
+            ended, candidates = ended + candidates, []
         if not candidates:
             return _rank(ended, config)
         # The places of candidates that have ended are filled with copies of the first one.

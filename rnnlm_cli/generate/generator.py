@@ -1,9 +1,9 @@
 """Generators: texts that continue prompts, as a stream of pieces or many at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rnnlm_cli.config import SampleConfig
+from rnnlm_cli.config import Level, SampleConfig
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.generate.beam import search_beams
 from rnnlm_cli.generate.decode import decode_row, decode_rows, read_prompt, read_prompts
@@ -16,6 +16,11 @@ from rnnlm_cli.text.vocabulary import Vocabulary
 
 MAX_ROWS = 64  # in a batch; more are not faster
 MAX_LOGITS = 1 << 23  # of a batch, in one step; bounds its memory
+
+LEVELS: dict[Level, str] = {
+    "char": "each character is a token", "byte": "each byte is a token",
+    "word": "the words between white space are tokens", "bpe": "sequences of bytes are tokens",
+}
 
 
 @dataclass(frozen=True)
@@ -84,15 +89,21 @@ class Generator:
         row = self._make_row(prompt, 0)
         return GeneratedText(row, self._decode_row(prompt, row), with_log_p=self._with_log_p)
 
-    def generate(self, prompts: Sequence[Prompt]) -> Iterator[list[GeneratedSample]]:
+    def generate(
+        self, prompts: Sequence[Prompt], is_interrupted: Callable[[], bool] = lambda: False
+    ) -> Iterator[list[GeneratedSample]]:
         """Yield the samples of each prompt, or the best texts of a search, in order.
 
         Several prompts and samples go through the network in one batch.
 
-        Raises: KeyboardInterrupt after Ctrl-C, when the samples so far have been yielded.
+        Args:
+            is_interrupted: says whether to end all texts here. It is asked after each token.
         """
         if self.config.num_beams is not None:
-            yield from map(self._search, prompts)
+            for prompt in prompts:
+                yield self._search(prompt, is_interrupted)
+                if is_interrupted():
+                    return
             return
         num_samples = self.config.num_samples
         max_rows = max(1, min(MAX_ROWS, MAX_LOGITS // len(self._vocabulary)))
@@ -100,39 +111,37 @@ class Generator:
         for begin in range(0, len(prompts), prompts_per_batch):
             batch = prompts[begin : begin + prompts_per_batch]
             samples: list[GeneratedSample] = []
-            interruption: KeyboardInterrupt | None = None
             # More samples of one prompt than fit into a batch are generated in turns.
             for first in range(0, num_samples, max_rows):
                 indices = range(first, min(first + max_rows, num_samples))
                 rows = [self._make_row(prompt, index) for prompt in batch for index in indices]
-                interruption = self._run(batch, rows)
+                self._run(batch, rows, is_interrupted)
                 samples += [row.make_sample(with_log_p=self._with_log_p) for row in rows]
-                if interruption is not None:
+                if is_interrupted():
                     break
             for index in range(len(batch)):
                 yield samples[index * num_samples : (index + 1) * num_samples]
-            if interruption is not None:
-                raise interruption
+            if is_interrupted():
+                return
 
-    def _run(self, prompts: Sequence[Prompt], rows: list[Row]) -> KeyboardInterrupt | None:
-        """Generate until all rows have ended. Returns the interruption, if there was one."""
-        try:
-            with choose_threads(self._network, len(rows)):
-                logits_BV, state = read_prompts(
-                    self._network, [each.tokens_N for each in prompts], len(rows) // len(prompts),
-                    sentences=self._sentences,
-                )
-                sampler = Sampler(self.config, self._bias_V, rows, with_log_p=self._with_log_p)
-                for _ in decode_rows(
-                    rows, logits_BV, state, sampler, self._factory, sentences=self._sentences
-                ):
-                    pass
-        except KeyboardInterrupt as interruption:
-            for row in rows:
-                if row.stop_reason is None:
-                    row.interrupt()
-            return interruption
-        return None
+    def _run(
+        self, prompts: Sequence[Prompt], rows: list[Row], is_interrupted: Callable[[], bool]
+    ) -> None:
+        """Generate until all rows have ended, or until an interruption."""
+        with choose_threads(self._network, len(rows)):
+            logits_BV, state = read_prompts(
+                self._network, [each.tokens_N for each in prompts], len(rows) // len(prompts),
+                sentences=self._sentences,
+            )
+            sampler = Sampler(self.config, self._bias_V, rows, with_log_p=self._with_log_p)
+            for _ in decode_rows(
+                rows, logits_BV, state, sampler, self._factory, sentences=self._sentences
+            ):
+                if is_interrupted():
+                    break
+        for row in rows:
+            if row.stop_reason is None:
+                row.interrupt()
 
     def _decode_row(self, prompt: Prompt, row: Row) -> Iterator[str]:
         logits_1V, state = read_prompt(
@@ -143,13 +152,15 @@ class Generator:
             row, logits_1V, state, sampler, self._factory, sentences=self._sentences
         ))
 
-    def _search(self, prompt: Prompt) -> list[GeneratedSample]:
+    def _search(
+        self, prompt: Prompt, is_interrupted: Callable[[], bool]
+    ) -> list[GeneratedSample]:
         logits_1V, state = read_prompts(
             self._network, [prompt.tokens_N], 1, sentences=self._sentences
         )
         return search_beams(
             self._network, self._make_row(prompt, 0), logits_1V, state, self.config, self._bias_V,
-            sentences=self._sentences,
+            is_interrupted, sentences=self._sentences,
         )
 
     def _make_row(self, prompt: Prompt, index: int) -> Row:
@@ -164,6 +175,6 @@ def _find_token(vocabulary: Vocabulary, token: str, flag: str) -> int:
         return vocabulary.tokens.index(token)
     except ValueError:
         raise ConfigError(
-            f"{flag}: '{token}' is not a token of the model (level {vocabulary.level}); one of "
-            "its tokens is needed. Give each token by itself"
+            f"{flag}: '{token}' is not a token of the model (level {vocabulary.level}: "
+            f"{LEVELS[vocabulary.level]}); one of its tokens is needed. Give each by itself"
         ) from None

@@ -123,7 +123,10 @@ def make_bias(
         bias_V[token] += bias
     bias_V[[UNKNOWN_ID, *forbidden]] = -np.inf
     if not np.isfinite(bias_V).any():
-        raise ConfigError("--forbid: every token is forbidden; at least one is needed. Allow one")
+        raise ConfigError(
+            "--forbid: every token is forbidden; at least one must be allowed. "
+            "Leave out one --forbid"
+        )
     return bias_V
 
 

@@ -1,6 +1,5 @@
 """rnnlm generate --interactive on a terminal: lines, Ctrl-C, and Ctrl-D."""
 
-import fcntl
 import os
 import pty
 import select
@@ -33,11 +32,13 @@ class Terminal:
         attributes[3] |= termios.NOFLSH  # otherwise Ctrl-C drops what has not been read yet
         attributes[3] &= ~termios.ECHOCTL  # ^C is not shown
         termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+        command = [sys.executable, "-m", "rnnlm_cli", "generate", "--interactive", *arguments]
+        # The shell is the leader of a session: what it opens becomes the terminal of the session,
+        # whose Ctrl-C is a signal.
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "rnnlm_cli", "generate", "--interactive", *arguments],
-            env={**os.environ, "PYTHONPATH": PACKAGE_FOLDER, "TERM": "dumb", "INPUTRC": os.devnull},
+            ["sh", "-c", 'exec "$@" <"$0"', os.ttyname(terminal), *command],
             stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # for the signal of Ctrl-C
+            env={**os.environ, "PYTHONPATH": PACKAGE_FOLDER, "TERM": "dumb", "INPUTRC": os.devnull},
         )
         os.close(terminal)
 

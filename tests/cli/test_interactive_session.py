@@ -43,7 +43,7 @@ def answer(capfd):
 
 def continue_once(session, prompt, **settings):
     """Return the continuation that `rnnlm generate` would write."""
-    generated = session._model.generate(SampleConfig(num_tokens=6, **settings), prompt=prompt)
+    generated = session.model.generate(SampleConfig(num_tokens=6, **settings), prompt=prompt)
     return "".join(generated)
 
 
@@ -51,22 +51,16 @@ def with_newline(text):
     return text if text.endswith("\n") else text + "\n"
 
 
-def test_each_turn_continues_everything_before_it(begin, answer):
+@pytest.mark.parametrize("seed", [40, 2**63 - 2])
+def test_each_turn_continues_everything_before_it(begin, answer, seed):
     """The seed of turn k is the seed of the session plus k."""
-    session, text = begin(seed=40), ""
-    for turn, line in enumerate(("ab", "", "\\", "cd", "")):
-        text += "\n" if line == "\\" else line
-        new = continue_once(session, text, seed=40 + turn)
+    session, text = begin(seed=seed), ""
+    for turn, (line, typed) in enumerate([("ab", "ab"), ("", ""), ("\\", "\n"), ("", "")]):
+        text += typed
+        new = continue_once(session, text, seed=(seed + turn) % 2**63)
         assert answer(session, line) == (with_newline(new), "")
         text += new
         assert session.text == text
-
-
-def test_the_seed_begins_again_after_the_largest_one(begin, answer):
-    session = begin(seed=2**63 - 1)
-    answer(session, "a")
-    text = session.text
-    assert answer(session, "")[0] == with_newline(continue_once(session, text, seed=0))
 
 
 def test_a_turn_that_is_repeated_after_undo_is_another_one(begin, answer):
@@ -95,7 +89,7 @@ def test_a_new_seed_is_shown_and_repeats_the_session(begin, answer, capfd):
     session = begin()
     session.greet()
     greeting, seed = capfd.readouterr().err.splitlines()
-    num_parameters = session._model.network.num_parameters
+    num_parameters = session.model.network.num_parameters
     assert greeting.startswith(f"char model, {num_parameters:,} parameters. ")
     assert ":help" in greeting and seed.startswith("seed: ")
     again = begin(seed=int(seed.removeprefix("seed: ")))
@@ -147,7 +141,7 @@ def test_words_are_separated_from_what_is_typed(begin, answer):
     (":quit now", ":quit: 'now' given; it takes no value"),
     (":top-k x", ":top-k: 'x' given; a whole number from 0 to 16777216 is needed"),
     (":top-p 2", ":top-p: '2' given; a number above 0 and at most 1 is needed"),
-    (":forbid x", ":forbid: 'x' is not a token of the model (level char); one of its tokens is"),
+    (":forbid x", ":forbid: 'x' is not a token of the model (level char: "),
     (":reset x", ":reset: 'x' given; a setting that :help lists is needed"),
     (":samples 2", ":samples: no such command"),
 ])
@@ -169,11 +163,14 @@ def test_unknown_characters_are_skipped_if_that_is_asked_for(begin, answer):
     assert session.text == "axb" + new
 
 
-def test_an_interruption_keeps_exactly_what_was_shown(begin, answer):
-    session, calls = begin(num_tokens=1000, seed=1), count(1)
-    out, err = answer(session, "a", is_interrupted=lambda: next(calls) == 5)
-    assert err == "" and session.text == "a" + continue_once(session, "a", seed=1)[:5]
-    assert out == with_newline(session.text[1:])
+@pytest.mark.parametrize("is_held_back", [False, True])
+def test_an_interruption_keeps_exactly_what_was_shown(begin, answer, is_held_back):
+    """A text that may be the beginning of a stop string is held back, and shown at the end."""
+    new = continue_once(begin(), "a", seed=1)[:5]
+    stop = (new + "z",) if is_held_back else ()
+    session, calls = begin(num_tokens=1000, seed=1, stop=stop), count(1)
+    assert answer(session, "a", is_interrupted=lambda: next(calls) == 5) == (with_newline(new), "")
+    assert session.text == "a" + new
 
 
 def test_settings_hold_from_the_next_turn(begin, answer):
@@ -189,6 +186,11 @@ def test_settings_hold_from_the_next_turn(begin, answer):
     assert answer(session, ":settings") == ("", "all settings have their defaults\n")
 
 
+def test_a_reset_leaves_what_only_the_command_line_can_set(begin, answer):
+    session = begin(logit_bias=(("a", 1.0),), top_k=3)
+    assert answer(session, ":reset") == ("", "logit-bias: ('a', 1.0)\n")
+
+
 def test_a_setting_without_a_value_shows_what_its_default_stands_for(begin, answer):
     session = begin(sampling={"temperature": 0.7})
     assert answer(session, ":temperature")[1].startswith(
@@ -202,11 +204,7 @@ def test_a_setting_without_a_value_shows_what_its_default_stands_for(begin, answ
 
 def test_a_turn_that_a_stop_string_ends_at_once_says_so(begin, answer):
     session = begin(temperature=0)
-    answer(session, ":n 1")
-    answer(session, "a")
-    first = session.text[1:]
-    answer(session, ":undo")
-    answer(session, f":stop {first}" if first != "\n" else ":stop \\")
+    answer(session, f":stop {continue_once(session, 'a', temperature=0)[0]}".replace("\n", "\\"))
     out, err = answer(session, "a")
     assert out == "\n" and session.text == "a"
     assert err == (

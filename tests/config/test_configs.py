@@ -23,7 +23,7 @@ from rnnlm_cli.errors import ConfigError
         (ScoreConfig, {"document": True, "closing": True}, "--closing and --document"),
         (SampleConfig, {"num_best": 2}, "--n-best: has no meaning without --beam"),
         (SampleConfig, {"length_penalty": 0.0}, "--length-penalty: has no meaning without --beam"),
-        (SampleConfig, {"num_beams": 2, "num_best": 3}, "--n-best: '3' given; at most --beam (2)"),
+        (SampleConfig, {"num_beams": 2, "num_best": 3}, "--n-best: '3' given; a number from 1"),
         (SampleConfig, {"num_beams": 2, "temperature": 0}, "--temperature and --beam: given"),
         (SampleConfig, {"num_beams": 2, "num_samples": 2}, "--samples and --beam: given together"),
         (SampleConfig, {"num_beams": 2, "seed": 0}, "--seed and --beam: given together"),

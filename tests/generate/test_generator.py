@@ -1,8 +1,7 @@
-"""Generators: many samples of many prompts, one text as a stream, and Ctrl-C."""
+"""Generators: many samples of many prompts, one text as a stream, and interruptions."""
 
 import pytest
 import torch
-from torch.overrides import TorchFunctionMode
 
 from rnnlm_cli.config import SampleConfig, TextConfig
 from rnnlm_cli.errors import ConfigError, TextError
@@ -160,86 +159,69 @@ def test_a_model_of_sentences_begins_each_line_from_the_zero_state(make_model, n
             assert sample.log_p == pytest.approx(-nats) and len(lines) > 1
 
 
-class CtrlC(TorchFunctionMode):
-    """Raises KeyboardInterrupt instead of one call of a function of PyTorch."""
+class Interruption:
+    """Says that Ctrl-C has come from the n-th time on that it is asked."""
 
     def __init__(self, call):
-        super().__init__()
         self.calls_left = call
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
+    def __call__(self):
         self.calls_left -= 1
-        if self.calls_left == 0:
-            raise KeyboardInterrupt
-        return func(*args, **(kwargs or {}))
+        return self.calls_left <= 0
 
 
-def count_calls(function):
-    """Return how often a function calls PyTorch."""
-    with CtrlC(-1) as mode:
-        function()
-    return -1 - mode.calls_left
+def generate_until(interruption, model, prompts, config):
+    generator = model.make_generator(config, with_log_p=True)
+    answers = generator.generate([model.make_prompt(each) for each in prompts], interruption)
+    return [sample for samples in answers for sample in samples]
 
 
 @pytest.mark.parametrize(
     ("name", "limit", "batch_ends"),
     [("MAX_ROWS", 2, [2, 3, 5, 6]), ("MAX_LOGITS", 4 * len(CHARS), [3, 6]), ("MAX_ROWS", 6, [6])],
 )
-def test_ctrl_c_yields_the_samples_so_far_and_then_interrupts(
+def test_an_interruption_leaves_the_samples_so_far_and_begins_no_others(
     model, monkeypatch, name, limit, batch_ends
 ):
     """With 2 rows, the 3 samples of a prompt take two batches; with 6, all go in one."""
     monkeypatch.setattr(generator_module, name, limit)
-    config = config_of(num_samples=3, num_tokens=60, until_end=True)
-    prompts = ["ab", "d"]
-    complete = [sample for samples in model.generate_many(prompts, config) for sample in samples]
-    num_calls = count_calls(lambda: list(model.generate_many(prompts, config)))
+    config, prompts = config_of(num_samples=3, num_tokens=60, until_end=True), ["ab", "d"]
+    never = Interruption(10**9)
+    complete = generate_until(never, model, prompts, config)
+    assert len(complete) == 6
+    num_calls, num_interrupted = 10**9 - never.calls_left, 0
     for part in (0.05, 0.3, 0.5, 0.7, 0.95):
-        samples = []
-        with pytest.raises(KeyboardInterrupt), CtrlC(int(part * num_calls)):
-            for several in model.generate_many(prompts, config):
-                samples += several
-        first = [each.stop_reason for each in samples].index("interrupted")
-        assert len(samples) == min(end for end in batch_ends if end > first)  # nothing after it
+        samples = generate_until(Interruption(int(part * num_calls)), model, prompts, config)
+        assert len(samples) in batch_ends
+        num_interrupted += "interrupted" in [each.stop_reason for each in samples]
         for sample, expected in zip(samples, complete, strict=False):
             if sample.stop_reason == "interrupted":
                 assert sample.text == expected.text[: len(sample.token_ids)]
-                assert len(sample.token_ids) < len(expected.token_ids)
+                assert 0 < len(sample.token_ids) < len(expected.token_ids)
             else:
                 assert sample == expected
+    assert num_interrupted >= 3  # the others fall between two batches
 
 
-def test_ctrl_c_in_a_stream_leaves_the_text_so_far(model):
-    whole = "".join(model.generate(config_of(num_tokens=60)))
-    num_calls = count_calls(lambda: list(model.generate(config_of(num_tokens=60))))
-    stream, pieces = model.generate(config_of(num_tokens=60), with_log_p=True), []
-    with pytest.raises(KeyboardInterrupt), CtrlC(num_calls // 2):
-        for piece in stream:
-            pieces.append(piece)
-    sample = stream.sample
-    assert sample.stop_reason == "interrupted" and 10 < len(sample.text) < 50
-    assert sample.text == "".join(pieces) == whole[: len(sample.text)]
-    assert sample.log_p == pytest.approx(-model.score_document(sample.text).nats)
+def test_an_interrupted_search_gives_the_best_texts_so_far(model):
+    config = SampleConfig(num_tokens=9, num_beams=3, num_best=3)
+    for num_tokens in (1, 4):
+        shorter = SampleConfig(num_tokens=num_tokens, num_beams=3, num_best=3)
+        expected = generate_until(Interruption(99), model, ["ab"], shorter)
+        samples = generate_until(Interruption(num_tokens), model, ["ab", "c"], config)
+        assert {each.stop_reason for each in samples} == {"interrupted"}
+        assert [each.token_ids for each in samples] == [each.token_ids for each in expected]
 
 
-def test_ctrl_c_interrupts_although_the_rest_of_the_text_completes_a_stop_string(make_network):
+def test_an_interruption_counts_although_the_rest_of_a_text_completes_a_stop_string(make_network):
     """The first byte of a character, e2, is shown as U+FFFD when the text ends after it."""
     vocabulary = Vocabulary.build([], 0, TextConfig(level="byte"))
     network = make_network(vocab_size=len(vocabulary))
     model = LanguageModel(Model(network, vocabulary, False, None, {}))
-    config = config_of(stop=("\ufffd",), logit_bias=(("\udce2", 1e4),))
-
-    def generate(samples):
-        for several in model.generate_many(["a"], config):
-            samples += several
-
-    ended = set()
-    for call in range(1, count_calls(lambda: generate([])) + 1):
-        samples = []
-        with pytest.raises(KeyboardInterrupt), CtrlC(call):
-            generate(samples)
-        ended.update((len(each.token_ids), each.stop_reason) for each in samples)
-    assert ended == {(0, "interrupted"), (1, "stop")}
+    config = config_of(stop=("\ufffd",), logit_bias=(("\udce2", 1e4),), num_samples=2)
+    first, second = generate_until(Interruption(1), model, ["a", "b"], config)[:2]
+    assert [each.stop_reason for each in (first, second)] == ["stop", "stop"]
+    assert [each.token_ids for each in (first, second)] == [[0xE2 + 1], [0xE2 + 1]]
 
 
 def test_a_stream_that_is_not_read_to_its_end_is_interrupted(model):
@@ -273,7 +255,7 @@ def test_the_error_about_unknown_tokens_names_the_prompt(model):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"forbid": ("a", "xy")}, "--forbid: 'xy' is not a token of the model (level char)"),
+        ({"forbid": ("a", "xy")}, "--forbid: 'xy' is not a token of the model (level char: "),
         ({"logit_bias": (("ab", 1.0),)}, "--logit-bias: 'ab' is not a token of the model"),
         ({"forbid": ("\n", *"abcde")}, "--forbid: every token is forbidden"),
     ],
