@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from rnnlm_cli.cli.generate_output import continue_lines, continue_text
+from rnnlm_cli.cli.interactive import converse, require_terminal
 from rnnlm_cli.cli.options import (
     EncodingOption,
     ModelOption,
@@ -94,6 +96,8 @@ def generate(
         ]
     sampling = _parse_sampling(select_fields(SampleConfig, given), problems)
     require_valid(SampleConfig, MachineConfig, given=given | sampling, problems=problems)
+    if interactive:
+        require_terminal()
     config = SampleConfig(**sampling)
     machine = MachineConfig(**select_fields(MachineConfig, given))
     output = OutputOptions(
@@ -103,11 +107,7 @@ def generate(
     loaded = open_model(model, machine)
     codec = encoding or loaded.encoding
 
-    from rnnlm_cli.cli.generate_output import continue_lines, continue_text
-
     if interactive:
-        from rnnlm_cli.cli.interactive import converse
-
         return converse(loaded, config, output, skip_unknown=unk == "skip")
     if prompts is not None:
         return continue_lines(

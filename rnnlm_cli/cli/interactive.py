@@ -35,17 +35,27 @@ def converse(
     session.greet()
     while not session.has_ended:
         try:
-            line = input(PROMPT)
+            line = _read_line()
             with note_interrupts() as is_interrupted:
                 session.answer(line, is_interrupted)
-        except EOFError:  # Ctrl-D
-            sys.stdout.write("\n")
-            session.has_ended = True
         except KeyboardInterrupt:
             sys.stdout.write("\n")
             sys.stdout.flush()
             StderrMessages().note(":quit or Ctrl-D ends the session")
     return 0
+
+
+def _read_line() -> str:
+    """Return the next line that is typed; Ctrl-D stands for :quit.
+
+    Python may notice a Ctrl-C only when input() has returned or failed. So this function is called
+    where a KeyboardInterrupt is expected, and the exception handler for Ctrl-D is part of it.
+    """
+    try:
+        return input(PROMPT)
+    except EOFError:
+        sys.stdout.write("\n")
+        return ":quit"
 
 
 def require_terminal() -> None:

@@ -87,16 +87,19 @@ class Session:
         seed = (self._seed + self._num_turns) % (MAX_SEED + 1)
         generator = self.model.make_generator(replace(self._config, seed=seed))
         speed, generated = Speedometer(), generator.stream(prompt)
-        with speed.run():
-            stream_text(generated, self._output, "", is_interrupted)
         self._num_turns += 1
-        new = take_text(generated.sample)
-        if not new and generated.sample.stop_reason == "stop":
+        try:
+            with speed.run():
+                stream_text(generated, self._output, "", is_interrupted)
+        finally:  # after a second Ctrl-C too, which raises KeyboardInterrupt
+            sample = generated.sample
+            new = take_text(sample)
+            if begun + new != self.text:
+                self._texts.append(begun + new)
+        if not new and sample.stop_reason == "stop":
             StderrMessages().note("the model added nothing, because the stop string came at once")
-        if begun + new != self.text:
-            self._texts.append(begun + new)
         if self._output.verbose:
-            speed.count([generated.sample])
+            speed.count([sample])
             speed.report()
 
     def _obey(self, command: Command) -> None:

@@ -146,6 +146,16 @@ def test_ctrl_c_ends_a_continuation_and_not_the_session(open_terminal):
     assert terminal.process.wait(SECONDS) == 0
 
 
+def test_ctrl_d_directly_after_ctrl_c_is_no_error(open_terminal):
+    """Ctrl-D may be read before the signal is seen. It is then lost, and pressed again here."""
+    terminal = open_terminal()
+    terminal.read_answer()
+    terminal.type(CTRL_C + CTRL_D)
+    assert HINT in terminal.read_answer()
+    terminal.type(CTRL_D)
+    assert terminal.process.wait(SECONDS) == 0
+
+
 @pytest.mark.parametrize("missing", ["stdin", "stdout"])
 def test_a_session_needs_a_terminal_on_both_sides(monkeypatch, tmp_path, missing):
     control, terminal = pty.openpty()
