@@ -3,7 +3,7 @@
 Legend: T time, B batch, V vocabulary size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from rnnlm_cli.bench.generation_runs import STEPS_PER_RUN, GenerationRuns
 from rnnlm_cli.bench.layer_runs import LayerRun, TorchLayerRun
 from rnnlm_cli.bench.products import WindowProducts
 from rnnlm_cli.bench.scoring_runs import ScoringRun, TorchScoringRun
-from rnnlm_cli.bench.timing import Run, compare
+from rnnlm_cli.bench.timing import Run, Timing, compare
 from rnnlm_cli.bench.training_step import make_training_step
 from rnnlm_cli.config import CellName, ModelConfig, Precision, TrainConfig
 from rnnlm_cli.nn.cells import CELLS
@@ -55,11 +55,13 @@ class Bench:
     def compare_generation(self) -> Iterator[Comparison]:
         """Compare the generation of text, for one stream and for many."""
         sizes = GENERATION_SIZES[:2] if self._small else GENERATION_SIZES
-        for num_layers, size in sizes:
-            yield from self._compare_generation(ModelConfig(
+        yield from self._compare_generation([
+            ModelConfig(
                 vocab_size=GENERATION_VOCAB_SIZE, cell="lstm", num_layers=num_layers,
                 hidden_size=size, embedding_size=size,
-            ))
+            )
+            for num_layers, size in sizes
+        ])
 
     def compare_output_layers(self) -> Iterator[Comparison]:
         """Compare training steps with the full and the sampled softmax."""
@@ -87,7 +89,7 @@ class Bench:
         yield from self._compare_layer(config.cell, batch_size, length, config.hidden_size)
         yield self._compare_scoring(network)
         yield self._compare_training_step(config, batch_size, length)
-        yield from self._compare_generation(config)
+        yield from self._compare_generation([config])
 
     def _compare_layer(
         self, cell: CellName, batch_size: int, length: int, size: int
@@ -126,27 +128,36 @@ class Bench:
             divide(timings, "torch.nn", "ours"),
         )
 
-    def _compare_generation(self, config: ModelConfig) -> Iterator[Comparison]:
+    def _compare_generation(self, configs: Sequence[ModelConfig]) -> Iterator[Comparison]:
         """Compare steps with torch.nn, in several precisions, and with the sampling around them."""
-        runs = GenerationRuns(config, self._device)
-        for num_rows in NUM_ROWS:
-            timings = compare(runs.make_steps(num_rows), self._device, seconds=self._seconds)
-            shape = f"{runs.shape}, {num_rows} stream{'s'[: num_rows > 1]}"
-            yield make_comparison(
-                f"{config.cell} generation", shape, timings, STEPS_PER_RUN * num_rows
-            )
-        for what, others in (
-            ("precision", runs.make_precisions()), ("sampling", runs.make_samplers())
-        ):
-            timings = compare(others, self._device, seconds=self._seconds)
+        networks = [GenerationRuns(config, self._device) for config in configs]
+        for network in networks:
+            for num_rows in NUM_ROWS:
+                timings = self._compare(network.make_steps(num_rows))
+                shape = f"{network.shape}, {num_rows} stream{'s'[: num_rows > 1]}"
+                yield make_comparison(network.what, shape, timings, STEPS_PER_RUN * num_rows)
+        for network in networks:
+            yield from self._compare_with_first(network, "precision", network.make_precisions())
+        for network in networks:
+            yield from self._compare_with_first(network, "sampling", network.make_samplers())
+
+    def _compare_with_first(
+        self, network: GenerationRuns, what: str, runs: dict[str, Run]
+    ) -> Iterator[Comparison]:
+        """Compare generations of one stream with the first of them, if there are several."""
+        if len(runs) > 1:
+            timings = self._compare(runs)
             first, *rest = timings
-            ratios = {
-                name: each for below in rest for name, each in divide(timings, first, below).items()
-            }
+            ratios: dict[str, float] = {}
+            for each in rest:
+                ratios |= divide(timings, first, each)
             yield Comparison(
-                f"{config.cell} generation, {what}", f"{runs.shape}, 1 stream", timings,
-                STEPS_PER_RUN, ratios,
+                f"{network.what}, {what}", f"{network.shape}, 1 stream", timings, STEPS_PER_RUN,
+                ratios,
             )
+
+    def _compare(self, runs: dict[str, Run]) -> dict[str, Timing]:
+        return compare(runs, self._device, seconds=self._seconds)
 
     def _compare_training_step(
         self, config: ModelConfig, batch_size: int, length: int

@@ -33,6 +33,7 @@ class GenerationRuns:
     def __init__(self, config: ModelConfig, device: torch.device) -> None:
         self._config, self._device = config, device
         self._network = RecurrentNetwork(config).to(device).requires_grad_(False)
+        self.what = f"{config.cell} generation"
         self.shape = f"{config.num_layers}x{config.hidden_size}"
 
     def make_steps(self, num_rows: int) -> dict[str, Run]:

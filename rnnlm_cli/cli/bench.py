@@ -101,17 +101,15 @@ def _format_table(rows: Iterator[Comparison]) -> Iterator[str]:
     headed: list[str] = []
     for row in rows:
         heading = [*row.timings, *row.ratios]
-        width = max(17, *(len(name) + 1 for name in heading))
+        widths = [max(17, len(name) + 1) for name in heading]
         if heading != headed:
-            yield f"{'':52}" + "".join(f"{name:>{width}}" for name in heading)
+            yield f"{'':52}" + "".join(map(str.rjust, heading, widths))
             headed = heading
         figures = [
             f"{_format_timing(row, each)} +-{each.spread:2.0f}%" for each in row.timings.values()
         ]
         figures += [f"{ratio:.2f}" for ratio in row.ratios.values()]
-        yield f"{row.what:<28}{row.shape:<24}" + "".join(
-            f"{figure:>{width}}" for figure in figures
-        )
+        yield f"{row.what:<28}{row.shape:<24}" + "".join(map(str.rjust, figures, widths))
 
 
 def _format_timing(row: Comparison, timing: Timing) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -79,21 +79,7 @@ def generate(
         "PROMPT": text, "--prompt": prompt, "-f": file, "--prompts": prompts,
         "--interactive": interactive or None,
     }
-    named = [name for name, value in sources.items() if value is not None]
-    problems = []
-    if len(named) > 1:
-        problems.append(
-            f"{' and '.join(named)}: given together; one of them is needed. Leave the others out"
-        )
-    if interactive:
-        batch = {"json": json, "novelty": novelty, **{
-            flag_of(SampleConfig, name).removeprefix("--"): name in given
-            for name in ("num_samples", "num_beams")
-        }}
-        problems += [
-            f"--interactive and --{name}: given together; leave one of them out"
-            for name, is_given in batch.items() if is_given
-        ]
+    problems = _find_conflicts(sources, given | {"json": json, "novelty": novelty})
     sampling = _parse_sampling(select_fields(SampleConfig, given), problems)
     require_valid(SampleConfig, MachineConfig, given=given | sampling, problems=problems)
     if interactive:
@@ -118,6 +104,30 @@ def generate(
     else:
         begun = decode_argument(text or prompt or "")
     return continue_text(loaded, config, output, begun, encoding=codec, skip_unknown=unk == "skip")
+
+
+def _find_conflicts(sources: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the sources of prompts: several, or too much for a conversation.
+
+    Args:
+        sources: what was given, by the names of the sources.
+        given: the other options.
+    """
+    named = [name for name, value in sources.items() if value is not None]
+    problems = []
+    if len(named) > 1:
+        problems.append(
+            f"{' and '.join(named)}: given together; one of them is needed. Leave the others out"
+        )
+    if sources["--interactive"]:
+        flags = {"json": "--json", "novelty": "--novelty"} | {
+            name: flag_of(SampleConfig, name) for name in ("num_samples", "num_beams")
+        }
+        problems += [
+            f"--interactive and {flag}: given together; leave one of them out"
+            for name, flag in flags.items() if given.get(name)
+        ]
+    return problems
 
 
 def _parse_sampling(given: dict[str, Any], problems: list[str]) -> dict[str, Any]:
