@@ -51,12 +51,12 @@ class StreamWriter:
     def __init__(self, output: OutputOptions) -> None:
         self._escape = output.escape
         self._pieces: list[str] = []
-        self._last_character, self._last_flush = "", 0.0
+        self._last_character, self._next_flush = "", 0.0
 
     def write(self, piece: str) -> None:
         """Write a piece now, or soon together with those that follow."""
         self._pieces.append(piece)
-        if time.perf_counter() - self._last_flush >= FLUSH_SECONDS:
+        if time.perf_counter() >= self._next_flush:
             self.flush()
 
     def flush(self) -> None:
@@ -67,7 +67,7 @@ class StreamWriter:
             self._last_character = text[-1]
             sys.stdout.write(self._escape(text))
             sys.stdout.flush()
-        self._last_flush = time.perf_counter()
+        self._next_flush = time.perf_counter() + FLUSH_SECONDS
 
     def end(self) -> None:
         """Write the rest, and a newline unless the text ends with one."""

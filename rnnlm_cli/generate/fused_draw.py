@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from rnnlm_cli.nn.fused.compiler import Array, compiled
 
 Work = NDArray[np.float64]
-EXCLUDED = -np.inf
+EXCLUDED, KEPT = -np.inf, np.inf  # as a logit, and as a rank
+MAX_SEARCHES = 8
+MAX_RANK = 1e300
 
 
 @compiled
@@ -39,22 +41,25 @@ def _exclude_all_but_top_k(logits_V: Work, top_k: int, marks_V: Work) -> None:
 def _exclude_beyond(logits_V: Work, p_V: Work, rank_V: Work, share: float) -> None:
     """Keep the tokens of the smallest ranks, as many as are needed for a probability of `share`.
 
-    The probabilities and ranks are changed.
+    The first few are looked for one by one. Mostly they are enough, and nothing is sorted. The
+    ranks are changed.
     """
     total = 0.0
-    while True:
-        best = -1
-        for token in range(len(logits_V)):
-            if p_V[token] >= 0 and (best < 0 or rank_V[token] < rank_V[best]):
-                best = token
-        if best < 0:
-            return
+    for _ in range(min(MAX_SEARCHES, len(logits_V))):
+        best = rank_V.argmin()
+        rank_V[best] = KEPT
         total += p_V[best]
-        p_V[best] = -1.0  # kept
         if total >= share:
             break
+    if total < share:
+        order = np.argsort(rank_V, kind="mergesort")  # the kept ones come last
+        for token in order[: len(order) - min(MAX_SEARCHES, len(order))]:
+            rank_V[token] = KEPT
+            total += p_V[token]
+            if total >= share:
+                break
     for token in range(len(logits_V)):
-        if p_V[token] >= 0:
+        if rank_V[token] < KEPT:
             logits_V[token] = EXCLUDED
 
 
@@ -85,7 +90,8 @@ def _truncate(
             if logits_V[token] > EXCLUDED:
                 entropy -= p_V[token] * rank_V[token]
         for token in range(len(logits_V)):
-            rank_V[token] = abs(-rank_V[token] - entropy)  # infinite for an excluded token
+            rank = abs(-rank_V[token] - entropy)  # infinite for an excluded token
+            rank_V[token] = min(rank, MAX_RANK)
         _exclude_beyond(logits_V, p_V, rank_V, typical)
     if top_p < 1:
         _compute_p(logits_V, p_V, rank_V)

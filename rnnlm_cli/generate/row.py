@@ -89,11 +89,17 @@ class Row:
         self._max_tokens, self._lines_left = config.max_tokens, config.lines
         self._until_end = config.until_end
         self._watches_lines = config.until_end or config.lines is not None
+        # Most rows have nothing to look for, and may be added to 50,000 times per second.
+        self._is_plain = self.history is None and self._stops is None and not self._watches_lines
 
     def add(self, token: int) -> str:
         """Add a token. Returns the text that can be shown now, and sets `stop_reason` at the end.
         """
         self.token_ids.append(token)
+        if self._is_plain and len(self.token_ids) < self._max_tokens:
+            piece = self._decoder.feed_one(token)
+            self._pieces.append(piece)
+            return piece
         if self.history is not None:
             self.history.append(token)
         piece = "" if token == BOUNDARY_ID and self._until_end else self._decoder.feed_one(token)
