@@ -34,6 +34,7 @@ from rnnlm_cli.nn.step_gates import (
     lay_out,
     make_matmul,
 )
+from rnnlm_cli.nn.step_updates import make_gru_update, make_lstm_update
 
 MAX_TABLE_SIZE = 1 << 24  # elements: 64 MiB of float32
 
@@ -101,18 +102,13 @@ class Stepper:
             self._input.copy_(self._input_table_VE[list(tokens)].view_as(self._input))
         for layer in self._layers:
             layer.step(tokens)
-        if self._logits_V is None:
-            return self._output(self._last_hidden_1)
-        self._output(self._last_hidden_1, self._logits_V)
-        return self._logits_1V
+        logits = self._output(self._last_hidden_1, self._logits_V)
+        return logits if self._logits_V is None else self._logits_1V
 
 
     @torch.inference_mode()
     def select(self, samples: Sequence[int]) -> States:
-        """Return copies of the hidden states of some samples, in the form that a network returns.
-
-        A sample may be selected several times.
-        """
+        """Return copies of the states of some samples, possibly repeated, as a network does."""
         ids_B = torch.tensor(samples, device=self._last_hidden_1.device)
         return tuple(
             tuple(part.view(self._num_samples, -1)[ids_B] for part in layer.state)
@@ -185,12 +181,15 @@ class _GRUStep:
         self._hidden_gates = torch.empty_like(input_gates.gates)
         self._rz, self._n_h = self._hidden_gates.split([2 * size, size], dim=-1)
         self._r, self._z = self._rz.chunk(2, dim=-1)
-        self._n = torch.empty_like(self._n_h)
-        self._rz_size = 2 * size
+        self._n, self._rz_size = torch.empty_like(self._n_h), 2 * size
+        self._update = make_gru_update(input_gates.gates, self._hidden_gates, hidden_part)
 
     def step(self, tokens: Sequence[int]) -> None:
         input_gates = self._input_gates.compute(tokens)
         self._matmul(self._hidden_1, self._hidden_gates)
+        if self._update is not None:
+            self._update()
+            return
         self._rz.add_(input_gates[..., : self._rz_size]).sigmoid_()
         torch.addcmul(input_gates[..., self._rz_size :], self._r, self._n_h, out=self._n).tanh_()
         torch.lerp(self._n, self._hidden, self._z, out=self._hidden)
@@ -201,17 +200,23 @@ class _LSTMStep:
 
     Args:
         all_gates: computes W_i x + b_i + W_h h + b_h, with 2 g in the place of g.
-        hidden, memory: h and c.
+        hidden_part: h and the 1 that follows it.
+        memory: c.
     """
 
-    def __init__(self, all_gates: GateSource, hidden: Tensor, memory: Tensor) -> None:
-        self.state = [hidden, memory]
-        self._all_gates, self._hidden, self._c = all_gates, hidden, memory
+    def __init__(self, all_gates: GateSource, hidden_part: Part, memory: Tensor) -> None:
+        self.state = [hidden_part.values, memory]
+        self._all_gates, self._hidden, self._c = all_gates, hidden_part.values, memory
+        self._update = make_lstm_update(all_gates.gates, hidden_part, memory)
         self._i, self._f, self._s, self._o = all_gates.gates.chunk(4, dim=-1)
         self._tanh_c = torch.empty_like(memory)
 
     def step(self, tokens: Sequence[int]) -> None:
-        self._all_gates.compute(tokens).sigmoid_()
+        gates = self._all_gates.compute(tokens)
+        if self._update is not None:
+            self._update()
+            return
+        gates.sigmoid_()
         self._c.mul_(self._f).addcmul_(self._i, self._s, value=2).sub_(self._i)
         torch.mul(self._o, torch.tanh(self._c, out=self._tanh_c), out=self._hidden)
 
@@ -239,5 +244,5 @@ def _make_layer_step(
     else:
         all_gates = TableAndProduct(layer, table, hidden_part, num_samples, products)
     if layer.cell == "lstm":
-        return _LSTMStep(all_gates, hidden, state[1].reshape(hidden.shape).clone())
+        return _LSTMStep(all_gates, hidden_part, state[1].reshape(hidden.shape).clone())
     return _ElmanStep(all_gates, hidden, relu=layer.cell == "elman_relu")

@@ -152,3 +152,27 @@ def test_steps_do_not_change_the_first_state(make_network):
     for _ in range(3):
         stepper.step([1, 2])
     assert all((part == 0).all() for layer in state for part in layer)
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@torch.no_grad()
+def test_compiled_states_of_many_rows_equal_the_window(make_network, monkeypatch, table, cell):
+    """In float32: the compiled tanh and sigmoid differ from PyTorch's in the last digits."""
+    pytest.importorskip("numba", reason="numba, the extra fast, compiles these states")
+    monkeypatch.setattr("rnnlm_cli.nn.step_updates.MIN_COMPILED_SIZE", 1)
+    network = make_network(cell=cell).float()
+    for parameter in network.parameters():
+        parameter.add_(torch.randn_like(parameter) / 4)
+    inputs, resets = torch.randint(V, (T, 3)), torch.zeros(T, 3, dtype=torch.bool)
+    resets[2], resets[4, 0] = True, True
+    first = tuple(
+        tuple(torch.randn_like(part) for part in layer) for layer in network.initial_state(3)
+    )
+    expected, _ = network(inputs, first, resets)
+    stepper = Stepper(network, first)
+    assert all(layer._update is not None for layer in stepper._layers)
+    stepped = [
+        stepper.step(inputs[t].tolist(), resets[t].tolist() if resets[t].any() else None).clone()
+        for t in range(T)
+    ]
+    assert_close(torch.stack(stepped), expected, rtol=1e-4, atol=1e-5)

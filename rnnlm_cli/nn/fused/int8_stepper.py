@@ -30,7 +30,8 @@ from rnnlm_cli.nn.fused.int8_product import (
     pack,
     round_to_int8,
 )
-from rnnlm_cli.nn.fused.pointwise import ZERO, sigmoid, tanh
+from rnnlm_cli.nn.fused.pointwise import ZERO, tanh
+from rnnlm_cli.nn.fused.row_updates import update_gru, update_lstm
 from rnnlm_cli.nn.network import RecurrentNetwork, States
 
 TANH, RELU, GRU, LSTM = range(4)  # the cells, as numbers for compiled code
@@ -44,22 +45,6 @@ def _update_elman(relu: bool, gates: Array, h: Array) -> None:
 
 
 @compiled
-def _update_gru(
-    r_x: Array, z_x: Array, n_x: Array, r_h: Array, z_h: Array, n_h: Array, h: Array
-) -> None:
-    for j in range(len(h)):
-        n = tanh(n_x[j] + sigmoid(r_x[j] + r_h[j]) * n_h[j])
-        h[j] = n + sigmoid(z_x[j] + z_h[j]) * (h[j] - n)
-
-
-@compiled
-def _update_lstm(i: Array, f: Array, g: Array, o: Array, h: Array, c: Array) -> None:
-    for j in range(len(h)):
-        c_after = sigmoid(f[j]) * c[j] + sigmoid(i[j]) * tanh(g[j])
-        c[j], h[j] = c_after, sigmoid(o[j]) * tanh(c_after)
-
-
-@compiled
 def _update(cell: int, x_G: Array, gates_G: Array, h: Array, c: Array) -> None:
     """Update the state of one layer.
 
@@ -70,9 +55,9 @@ def _update(cell: int, x_G: Array, gates_G: Array, h: Array, c: Array) -> None:
     size = len(h)
     first, second, third = gates_G[:size], gates_G[size : 2 * size], gates_G[2 * size : 3 * size]
     if cell == LSTM:
-        _update_lstm(first, second, third, gates_G[3 * size :], h, c)
+        update_lstm(first, second, third, gates_G[3 * size :], h, c)
     elif cell == GRU:
-        _update_gru(x_G[:size], x_G[size : 2 * size], x_G[2 * size :], first, second, third, h)
+        update_gru(x_G[:size], x_G[size : 2 * size], x_G[2 * size :], first, second, third, h)
     else:
         _update_elman(cell == RELU, gates_G, h)
 
