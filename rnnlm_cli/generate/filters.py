@@ -23,7 +23,8 @@ from rnnlm_cli.config import SampleConfig
 Logits = NDArray[np.floating]
 History = NDArray[np.integer]
 
-NUM_CANDIDATES = 1 << 9  # the most probable tokens, among which top-p is looked for first
+MIN_BUCKETED_VOCAB = 1 << 10  # top-p sorts smaller ones
+NUM_BUCKETS, BUCKETS_PER_NAT = 1 << 13, 1 << 9  # the tokens that are rarer are in the last one
 
 
 def apply_filters(logits_BV: Logits, histories: Sequence[History], config: SampleConfig) -> Logits:
@@ -135,13 +136,11 @@ def keep_top_k(logits_BV: Logits, top_k: int) -> Logits:
     vocab_size = logits_BV.shape[1]
     if top_k >= vocab_size:
         return logits_BV
-    kept_BV = np.full_like(logits_BV, -np.inf)
     smallest_B = np.partition(logits_BV, vocab_size - top_k, axis=1)[:, vocab_size - top_k]
-    for row_V, kept_V, smallest in zip(logits_BV, kept_BV, smallest_B, strict=True):
-        above = np.flatnonzero(row_V > smallest)
-        equal = np.flatnonzero(row_V == smallest)[: top_k - len(above)]
-        kept_V[above], kept_V[equal] = row_V[above], smallest
-    return kept_BV
+    return np.stack([
+        _keep_largest(row_V, top_k, smallest)
+        for row_V, smallest in zip(logits_BV, smallest_B, strict=True)
+    ])
 
 
 def keep_typical(logits_BV: Logits, typical: float) -> Logits:
@@ -167,12 +166,7 @@ def keep_top_p(logits_BV: Logits, top_p: float) -> Logits:
     Tokens are ranked by p_v, largest first. The first ones are kept, as many as are needed for a
     probability of at least top_p (Holtzman et al. 2020).
     """
-    kept_BV = np.full_like(logits_BV, -np.inf)
-    for row_V, kept_V in zip(logits_BV, kept_BV, strict=True):
-        p_V = np.exp(compute_log_p(row_V))
-        kept = _find_nucleus(p_V, top_p)
-        kept_V[kept] = row_V[kept]
-    return kept_BV
+    return np.stack([_keep_nucleus(row_V, top_p) for row_V in logits_BV])
 
 
 def keep_min_p(logits_BV: Logits, min_p: float) -> Logits:
@@ -201,19 +195,43 @@ def compute_log_p(logits_V: Logits) -> NDArray[np.float64]:
     return log_p_V
 
 
-def _find_nucleus(p_V: NDArray[np.float64], top_p: float) -> NDArray[np.intp]:
-    """Return the ids of the fewest most probable tokens that have probability top_p together.
+def _keep_nucleus(logits_V: Logits, top_p: float) -> Logits:
+    """Keep the fewest most probable tokens of one row that have probability top_p together.
 
-    Of a large vocabulary, the nucleus is looked for among the most probable tokens first, so that
-    the others need not be sorted.
+    A large vocabulary is not sorted. The tokens are counted into buckets by their logits, from the
+    largest one down, and only the bucket in which the sum reaches top_p is sorted.
     """
-    if len(p_V) > 2 * NUM_CANDIDATES:
-        smallest = np.partition(p_V, -NUM_CANDIDATES)[-NUM_CANDIDATES]
-        candidates = np.flatnonzero(p_V > smallest)  # without ties, which could be cut anywhere
-        if p_V[candidates].sum() >= top_p:
-            return candidates[_find_nucleus(p_V[candidates], top_p)]
-    order = np.argsort(-p_V, kind="stable")
-    return order[: _count_needed(p_V[order], top_p)]
+    num_above, share_above, total = 0, 0.0, 1.0
+    candidates_K = logits_V
+    if len(logits_V) >= MIN_BUCKETED_VOCAB:
+        below_best_V = (logits_V.max() - logits_V).astype(np.float32)
+        buckets_V = np.minimum(below_best_V * np.float32(BUCKETS_PER_NAT), NUM_BUCKETS - 1)
+        bucket_V = buckets_V.astype(np.int32)
+        sums = np.cumsum(np.bincount(bucket_V, weights=np.exp(-below_best_V)))
+        last = min(int(np.searchsorted(sums, top_p * sums[-1])), len(sums) - 1)
+        candidates_K = logits_V[bucket_V == last]
+        if last > 0:
+            num_above, share_above = int((bucket_V < last).sum()), float(sums[last - 1])
+        total = float(sums[-1])
+    sorted_K = np.sort(candidates_K)[::-1]
+    if len(candidates_K) == len(logits_V):
+        p_K = np.exp(compute_log_p(sorted_K))
+    else:
+        p_K = np.exp(np.subtract(sorted_K, logits_V.max(), dtype=np.float64)) / total
+    count = _count_needed(p_K, top_p - share_above / total)
+    return _keep_largest(logits_V, num_above + count, sorted_K[count - 1])
+
+
+def _keep_largest(logits_V: Logits, count: int, smallest: np.floating) -> Logits:
+    """Keep the largest logits of one row; of equal ones, those with the lower ids.
+
+    Args:
+        smallest: the smallest of the logits to keep.
+    """
+    is_kept_V = logits_V > smallest
+    equal = np.flatnonzero(logits_V == smallest)
+    is_kept_V[equal[: count - np.count_nonzero(is_kept_V)]] = True
+    return np.where(is_kept_V, logits_V, -np.inf)
 
 
 def _count_needed(p_K: NDArray[np.float64], share: float) -> int:
