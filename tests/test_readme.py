@@ -26,6 +26,7 @@ def folder(tmp_path, monkeypatch):
         (tmp_path / name).write_text(TEXT * 20)
     (tmp_path / "books").mkdir()
     (tmp_path / "books" / "one.txt").write_text(TEXT * 20)
+    (tmp_path / "prompts.txt").write_text("to be\nthe quick \n")
     (tmp_path / "nbest.txt").write_text(
         "0 ||| to be or not ||| F= -1 ||| -1\n0 ||| to bee ||| F= -2 ||| -2\n"
     )
@@ -61,7 +62,7 @@ def test_the_python_examples_run(folder, run, capfd):
 
 
 def test_no_figure_is_left_to_fill_in():
-    assert re.findall(r"\b(SESSION|PAIRS|BAR|TODO)\b", README) == []
+    assert re.findall(r"\b(SESSION|PAIRS|BAR|NOVELTY|TODO)\b", README) == []
 
 
 def test_the_rooms_of_the_readme_are_those_of_the_code():
