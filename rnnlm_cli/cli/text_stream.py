@@ -20,10 +20,11 @@ FLUSH_SECONDS = 0.02  # between two writes of a stream; a terminal does not show
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
-    """What is written beside the new text, and how.
+    """The options of the output: the form of the texts, and what is written beside them.
 
     Args:
         echo: whether to write the prompt too.
+        json: whether to write JSON lines.
         raw: whether a terminal gets control characters.
         verbose: whether to write the number of tokens per second to stderr.
         seed_is_new: whether the seed was drawn by this command, and should be shown.

@@ -1,4 +1,4 @@
-"""What rnnlm generate writes: texts and JSON on stdout, everything else on stderr."""
+"""The output of rnnlm generate: texts and JSON on stdout, everything else on stderr."""
 
 import io
 import json
