@@ -93,15 +93,13 @@ def decode_rows(
         elif 2 * len(places) <= num_places:
             stepper = factory.make(stepper.select(places))
             num_places, places = len(places), list(range(len(places)))
-        if len(places) == num_places:
-            resets = [token == BOUNDARY_ID for token in tokens] if sentences else None
-            logits_BV = stepper.step(tokens, resets)
-            continue
-        read = [BOUNDARY_ID] * num_places  # what rows that have ended read does not matter
-        for place, token in zip(places, tokens, strict=True):
-            read[place] = token
-        resets = [token == BOUNDARY_ID for token in read] if sentences else None
-        logits_BV = stepper.step(read, resets)[places]
+        if len(places) < num_places:  # it does not matter what rows that have ended read
+            token_of = dict(zip(places, tokens, strict=True))
+            tokens = [token_of.get(place, BOUNDARY_ID) for place in range(num_places)]
+        resets = [token == BOUNDARY_ID for token in tokens] if sentences else None
+        logits_BV = stepper.step(tokens, resets)
+        if len(places) < num_places:
+            logits_BV = logits_BV[places]
 
 
 def decode_row(

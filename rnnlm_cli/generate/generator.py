@@ -148,9 +148,9 @@ class Generator:
             self._network, prompt.tokens_N, sentences=self._sentences
         )
         sampler = Sampler(self.config, self._bias_V, [row], with_log_p=self._with_log_p)
-        return (yield from decode_row(
+        yield from decode_row(
             row, logits_1V, state, sampler, self._factory, sentences=self._sentences
-        ))
+        )
 
     def _search(
         self, prompt: Prompt, is_interrupted: Callable[[], bool]
