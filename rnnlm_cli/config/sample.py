@@ -199,8 +199,3 @@ class SampleConfig(Config):
         return (
             self.repeat_penalty != 1 or self.presence_penalty != 0 or self.frequency_penalty != 0
         )
-
-    @property
-    def truncates(self) -> bool:
-        """True if one of top-k, typical, top-p and min-p is on."""
-        return self.top_k > 0 or self.typical < 1 or self.top_p < 1 or self.min_p > 0

@@ -27,18 +27,13 @@ MIN_BUCKETED_VOCAB = 1 << 10  # top-p sorts smaller ones
 NUM_BUCKETS, BUCKETS_PER_NAT = 1 << 13, 1 << 9  # the tokens that are rarer are in the last one
 
 
-def apply_filters(logits_BV: Logits, histories: Sequence[History], config: SampleConfig) -> Logits:
-    """Apply the filters that are on, in their order, except for bias and temperature.
-
-    The result may be `logits_BV` itself, if no filter is on.
-    """
-    return truncate(apply_history_filters(logits_BV, histories, config), config)
-
-
 def apply_history_filters(
     logits_BV: Logits, histories: Sequence[History], config: SampleConfig
 ) -> Logits:
-    """Apply the filters that depend on the history: the n-gram ban and the penalties."""
+    """Apply the filters that depend on the history: the n-gram ban and the penalties.
+
+    The result may be `logits_BV` itself, if none of them is on; so in `truncate`.
+    """
     if config.no_repeat_ngram:
         logits_BV = forbid_repeated_ngrams(logits_BV, histories, config.no_repeat_ngram)
     if config.penalizes:

@@ -8,7 +8,6 @@ import pytest
 from rnnlm_cli.config import SampleConfig
 from rnnlm_cli.generate.filters import (
     add_bias,
-    apply_filters,
     apply_history_filters,
     apply_temperature,
     compute_log_p,
@@ -20,6 +19,7 @@ from rnnlm_cli.generate.filters import (
     penalize_frequency,
     penalize_presence,
     penalize_repetition,
+    truncate,
 )
 
 TRUNCATIONS = [keep_top_k, keep_typical, keep_top_p, keep_min_p]
@@ -304,7 +304,8 @@ def test_the_ngram_ban_looks_at_the_whole_history():
 )
 def test_filters_apply_in_the_documented_order(settings, expected, dtype):
     logits_BV = logits_of(P, dtype=dtype)
-    filtered_BV = apply_filters(logits_BV, [np.array([2])], SampleConfig(**settings))
+    config = SampleConfig(**settings)
+    filtered_BV = truncate(apply_history_filters(logits_BV, [np.array([2])], config), config)
     assert np.flatnonzero(filtered_BV[0] > -np.inf).tolist() == expected
 
 
