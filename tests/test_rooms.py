@@ -18,7 +18,8 @@ RANKS = (
     {"language_model"},
     {"train"},
     {"runs"},
-    {"plots", "bench"},
+    {"plots", "inspect", "bench"},
+    {"page"},
     {"cli"},
     {"__main__"},
 )
@@ -64,7 +65,8 @@ def test_imports_go_down_only(path):
         ({"language_model", "train", "weights_file", "module_shapes", "files", "runs"}, {"typer"}),
         (
             {"config", "messages", "files", "text", "nn", "machine", "windows", "model_file",
-             "weights_file", "score", "generate", "language_model", "train", "runs"},
+             "weights_file", "score", "generate", "language_model", "train", "runs",
+             "inspect", "page"},
             {"matplotlib"},
         ),
     ],

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import math
-import textwrap
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnlm_cli.errors import RnnlmError
-from rnnlm_cli.files.atomic import replace_file
-from rnnlm_cli.files.run_files import PLOT_SOFTWARE
+from rnnlm_cli.plots.figure import (
+    COLOURS,
+    DASHES,
+    DOTS_PER_INCH,
+    INCHES,
+    translate_matplotlib_errors,
+    write_figure,
+)
 from rnnlm_cli.plots.labels import Point, add_legend, add_perplexity_axis, mark_bests
 
 if TYPE_CHECKING:
@@ -27,30 +28,13 @@ By = Literal["seconds", "steps", "tokens"]
 Records = Sequence[Mapping[str, Any]]
 Nats = NDArray[np.float64]
 
-INCHES, DOTS_PER_INCH = (8, 5), 150  # 1200 x 750 pixels
-# The colours of Okabe and Ito, which colour-blind readers can tell apart, without their yellow,
-# which is faint on white.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
-DASHES = ("-", "--", ":")  # of the first seven runs, the next seven, ...
 MIN_SMOOTHED_RECORDS = 100  # the training loss of shorter histories is drawn as it is
 MAX_SHOWN_NATS = 3.0  # height above its lowest loss that one run, diverged perhaps, may take
 
 
 def draw_losses(runs: Mapping[str, Records], path: Path, *, by: By = "seconds") -> None:
-    """Write the figure of `make_figure` as a PNG. Equal histories give equal bytes.
-
-    Raises: RnnlmError if matplotlib is missing or fails; FileError if the file cannot be written.
-    """
-    png = io.BytesIO()
-    with warnings.catch_warnings():
-        # Letters that the font does not have become boxes.
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        # numpy before 2.4 warns when training has set the processor to flush such numbers to zero.
-        warnings.filterwarnings("ignore", "The value of the smallest subnormal")
-        figure = make_figure(runs, by)
-        with _translate_matplotlib_errors():
-            figure.savefig(png, format="png", dpi="figure", metadata={"Software": PLOT_SOFTWARE})
-    replace_file(path, png.getvalue())
+    """Write the figure of `make_figure` as a PNG; see `write_figure`."""
+    write_figure(lambda: make_figure(runs, by), path)
 
 
 def make_figure(runs: Mapping[str, Records], by: By = "seconds") -> Figure:
@@ -62,7 +46,7 @@ def make_figure(runs: Mapping[str, Records], by: By = "seconds") -> Figure:
         by: the quantity on the horizontal axis.
     Raises: RnnlmError if matplotlib is missing or cannot be imported.
     """
-    with _translate_matplotlib_errors():
+    with translate_matplotlib_errors():
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
 
@@ -84,24 +68,6 @@ def make_figure(runs: Mapping[str, Records], by: By = "seconds") -> Figure:
     add_legend(axes, list(runs), bests)
     mark_bests(axes, bests)
     return figure
-
-
-@contextmanager
-def _translate_matplotlib_errors() -> Iterator[None]:
-    """Turn what matplotlib raises for its installation, settings and fonts into RnnlmErrors."""
-    try:
-        yield
-    except ModuleNotFoundError:
-        raise RnnlmError(
-            "matplotlib: is not installed; it draws the plots. "
-            "Install it with pip install matplotlib"
-        ) from None
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        reason = textwrap.shorten(str(error) or type(error).__name__, 160, placeholder=" ...")
-        raise RnnlmError(
-            f"matplotlib: cannot draw the plot ({reason}); a working installation with valid "
-            "settings is needed. Look at MPLBACKEND and at matplotlib's settings file"
-        ) from None
 
 
 def _choose_unit(by: By, maximum: float) -> tuple[float, str]:

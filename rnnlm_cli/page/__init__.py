@@ -1,0 +1,1 @@
+"""One HTML page that holds a model, and the script that runs it in a browser."""
