@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnlm_cli.plots.legends import shorten_name
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Point = tuple[float, float]  # x, nats
 
 MAX_LOG_PERPLEXITY = 25.0  # no perplexity axis is drawn if the plot goes beyond it
-MAX_NAME_LENGTH = 28
 
 
 def add_perplexity_axis(axes: Axes) -> None:
@@ -46,12 +47,12 @@ def add_legend(axes: Axes, names: Iterable[str], bests: Sequence[Point | None]) 
     from matplotlib.lines import Line2D
 
     labels = [
-        f"{_shorten_name(name)}: {f'best {best[1]:.3f}' if best else 'no validation'}"
+        f"{shorten_name(name)}: {f'best {best[1]:.3f}' if best else 'no validation'}"
         for name, best in zip(names, bests, strict=True)
     ]
     lines, colour = axes.lines[1::2], "0.4"
     if len(labels) == 1:
-        axes.set_title(_shorten_name(*names), loc="left", parse_math=False)
+        axes.set_title(shorten_name(*names), loc="left", parse_math=False)
         lines, labels, colour = [], [], str(axes.lines[0].get_color())
     lines.append(Line2D([], [], color=colour, alpha=0.6, linewidth=1))
     labels.append(max(str(line.get_label()) for line in axes.lines[::2]))
@@ -86,9 +87,3 @@ def mark_bests(axes: Axes, bests: Iterable[Point | None]) -> None:
                   ha="center" if 0.05 * width < x < 0.88 * width else "left", va="center",
                   bbox={"color": "white", "alpha": 0.7, "pad": 0.5})
 
-
-def _shorten_name(name: str) -> str:
-    """Return the name of a run as the plot shows it: printable, and its middle left out if long."""
-    name = "".join(each if each.isprintable() else "?" for each in name)
-    half = MAX_NAME_LENGTH // 2
-    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: half - 3]}...{name[-half:]}"

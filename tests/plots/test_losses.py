@@ -122,7 +122,7 @@ def test_one_run_has_its_name_as_title_and_several_a_legend():
     (axes,) = make_figure(runs).axes
     assert axes.get_title(loc="left") == ""
     assert texts(axes) == [
-        "gru: best 3.226", "_$x$?: no validation", f"{'n' * 11}...{'m' * 14}: best 3.226",
+        "gru: best 3.226", "_$x$\\n: no validation", f"{'n' * 11}...{'m' * 14}: best 3.226",
         "training", "validation",
     ]
     assert not any(text.get_parse_math() for text in axes.get_legend().get_texts())

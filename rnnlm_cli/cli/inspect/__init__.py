@@ -1,0 +1,1 @@
+"""rnnlm inspect: commands that look inside a trained model."""
