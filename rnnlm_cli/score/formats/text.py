@@ -89,7 +89,7 @@ class TextFormat:
         """Yield a line for every token or word."""
         if self._settings.unit == "tokens":
             for token in text.tokens or ():
-                name = _show_white_space(token.token)
+                name = show_token(token.token)
                 yield self._format_part(token.nats, name, token.is_unknown)
         elif self._settings.unit == "words":
             for word in text.words or ():
@@ -99,11 +99,11 @@ class TextFormat:
         bits = None if nats is None else nats / math.log(2)
         cell = ("unscored" if bits is None else f"{bits:z.4f}").rjust(SURPRISAL_WIDTH)
         if self._settings.shaded and bits is not None:
-            cell = _shade(cell, bits)
+            cell = shade(cell, bits)
         return f"{cell}  {name}{'  unknown' if is_unknown else ''}"
 
 
-def _shade(cell: str, bits: float) -> str:
+def shade(cell: str, bits: float) -> str:
     """Return a cell on a background that is the stronger the more bits there are.
 
     The colour of the letters is set too, so that they are readable on dark and light terminals.
@@ -115,6 +115,6 @@ def _shade(cell: str, bits: float) -> str:
     return f"\x1b[38;5;{foreground};48;5;{background}m{cell}\x1b[0m"
 
 
-def _show_white_space(token: str) -> str:
+def show_token(token: str) -> str:
     """Write white space and control characters as in a Python string; keep any other token."""
     return repr(token) if token.isspace() or not token.isprintable() else token
