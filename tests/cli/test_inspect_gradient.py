@@ -96,7 +96,8 @@ def test_the_plot_is_written_and_written_again(run, text):
 def test_a_model_that_is_named_twice_is_measured_once(run, text):
     once = run("inspect", "gradient", text, "--max-lag", 3)
     twice = run(
-        "inspect", "gradient", text, "--max-lag", 3, "-m", "model.rnnlm", "-m", "./model.rnnlm"
+        "inspect", "gradient", text, "--max-lag", 3, "-m", "model.rnnlm", "-m",
+        text.parent / "model.rnnlm",
     )
     assert once == twice
 
