@@ -19,6 +19,11 @@ from rnnlm_cli.cli.cache import cache
 from rnnlm_cli.cli.export import export
 from rnnlm_cli.cli.generate import generate
 from rnnlm_cli.cli.info import info
+from rnnlm_cli.cli.inspect.context import context
+from rnnlm_cli.cli.inspect.gradient import gradient
+from rnnlm_cli.cli.inspect.units import units
+from rnnlm_cli.cli.inspect.unroll import unroll
+from rnnlm_cli.cli.page import page
 from rnnlm_cli.cli.pairs import pairs
 from rnnlm_cli.cli.plot import plot
 from rnnlm_cli.cli.rescore import rescore
@@ -82,8 +87,15 @@ def _reflow(text: str) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
-for command in (train, score, rescore, pairs, generate, info, plot, export, cache, bench):
+for command in (train, score, rescore, pairs, generate, info, page, plot, export, cache, bench):
     app.command(help=_reflow(getdoc(command) or ""))(_translate_errors(command))
+inspect_app = typer.Typer(
+    name="inspect", no_args_is_help=True,
+    help="Look inside a trained model: its steps, gradients, context and hidden units.",
+)
+for command in (unroll, gradient, context, units):
+    inspect_app.command(help=_reflow(getdoc(command) or ""))(_translate_errors(command))
+app.add_typer(inspect_app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,11 +11,13 @@ import typer
 from rnnlm_cli.cli.options import EncodingOption, decode_argument, options_from, require_valid
 from rnnlm_cli.cli.score_input import read_sentences, score_documents, score_sentences
 from rnnlm_cli.cli.score_output import make_output_format, write_scores
+from rnnlm_cli.cli.score_page import ScorePage, require_page_writable
 from rnnlm_cli.cli.scorers import ModelsOption, open_scorer, tune_weights
 from rnnlm_cli.config import AdaptConfig, FormatName, MachineConfig, MixtureConfig, ScoreConfig
 from rnnlm_cli.config.option import flag_of, select_fields
 from rnnlm_cli.config.score import WORD_FORMATS
 from rnnlm_cli.errors import ConfigError
+from rnnlm_cli.files.run_files import DEFAULT_MODEL
 from rnnlm_cli.messages import StderrMessages
 from rnnlm_cli.text.raw_bytes import STDIN
 
@@ -45,6 +48,9 @@ def score(
     tune: Annotated[str | None, typer.Option(
         metavar="FILE", help="Find the weights of several models that suit this held-out text, "
         "by expectation maximisation.", rich_help_panel="Mixture", show_default=False)] = None,
+    html: Annotated[Path | None, typer.Option(
+        metavar="FILE", help="Write an HTML page too, in which every token is shaded by its "
+        "surprisal.", show_default=False)] = None,
     encoding: EncodingOption = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     *,
@@ -63,12 +69,16 @@ def score(
     sentences, files, document = texts or [], file or [], bool(given.get("document"))
     require_valid(ScoreConfig, MixtureConfig, AdaptConfig, MachineConfig, given=given, problems=[
         *_find_conflicts(sentences, files, document),
-        *_find_output_conflicts(given, json=json, tokens=tokens, regions=regions, prefix=prefix),
+        *_find_output_conflicts(
+            given, json=json, tokens=tokens, regions=regions, prefix=prefix, html=html
+        ),
     ])
     config = ScoreConfig(**select_fields(ScoreConfig, given))
     adaptation = AdaptConfig(**select_fields(AdaptConfig, given))
     if sentences == [STDIN] or document:
         sentences, files = [], [*sentences, *files]
+    if html is not None:
+        require_page_writable(html, [*files, *(model or [DEFAULT_MODEL])])
     scorer = open_scorer(model, given, precision=config.precision)
     encoding = encoding or scorer.encoding
     format_name: FormatName = "json" if json else config.format or "text"
@@ -81,6 +91,9 @@ def score(
         scorer = tune_weights(scorer, tune, encoding=encoding, closing=config.closing)
     spans = None if regions is None else _read_regions(regions)
     details = _choose_details(scorer, config, format_name, tokens, spans)
+    html_page = None if html is None else ScorePage(html, model or [DEFAULT_MODEL], details)
+    if html_page is not None:
+        details = html_page.details
     if document:
         batches = score_documents(scorer, files, config, adaptation, details, encoding)
     else:
@@ -89,10 +102,18 @@ def score(
             prefix=decode_argument(prefix), batch_tokens=config.batch_tokens,
             closing=True if format_name in WORD_FORMATS else config.closing,
         )
+    if html_page is not None:
+        batches = html_page.collect(batches)
+    name = files[0] if len(files) == 1 else STDIN
     num_texts = write_scores(batches, make_output_format(
-        format_name, config, adapted=adaptation.is_on, name=files[0] if len(files) == 1 else STDIN,
+        format_name, config, adapted=adaptation.is_on, name=name,
         unit="words" if spans or config.words else "tokens" if tokens else None,
     ))
+    if html_page is not None:
+        html_page.write(
+            name="sentences" if name == STDIN else decode_argument(Path(name).name),
+            spaced=scorer.vocabulary.level == "word", documents=document,
+        )
     if spans is not None:
         spans.require_texts(num_texts)
 
@@ -113,7 +134,8 @@ def _find_conflicts(texts: list[str], files: list[str], document: bool) -> Itera
 
 
 def _find_output_conflicts(
-    given: dict[str, Any], *, json: bool, tokens: bool, regions: str | None, prefix: str
+    given: dict[str, Any], *, json: bool, tokens: bool, regions: str | None, prefix: str,
+    html: Path | None,
 ) -> Iterator[str]:
     """Yield options that were given and do not go together."""
     name = given.get("format")
@@ -129,6 +151,8 @@ def _find_output_conflicts(
     if prefix and given.get("document"):
         yield "--given and --document: given together; a document has no prefix"
     if given.get("cache") or given.get("dynamic"):
+        if html is not None:
+            yield "--html: given with --cache or --dynamic; a page has the scores of one model"
         if not given.get("document"):
             yield "--cache and --dynamic: have no meaning without --document"
         for other in ("rows", "reset_every"):

@@ -18,7 +18,7 @@ from rnnlm_cli.files.run_files import OLD, RunFileKind, companion, companions, i
 NAMES = {
     RunFileKind.MODEL: "a model", RunFileKind.CHECKPOINT: "a checkpoint",
     RunFileKind.WEIGHTS: "exported weights", RunFileKind.HISTORY: "the history of a training run",
-    RunFileKind.PLOT: "a plot",
+    RunFileKind.PLOT: "a plot", RunFileKind.PAGE: "a page",
 }
 
 

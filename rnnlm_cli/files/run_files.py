@@ -20,6 +20,8 @@ HISTORY_KEYS = {"step", "seconds", "tokens", "loss", "valid_nats"}  # of every r
 PNG_HEAD = b"\x89PNG\r\n\x1a\n"
 PLOT_SOFTWARE = "rnnlm"  # the value of "Software" in the metadata of a plot
 PLOT_MARK = f"tEXtSoftware\0{PLOT_SOFTWARE}".encode()
+PAGE = ".html"  # the ending of a page, which is no companion of a run
+PAGE_HEAD, PAGE_MARK = b"<!doctype html>", b'<meta name="generator" content="rnnlm '
 
 
 class RunFileKind(Enum):
@@ -30,6 +32,7 @@ class RunFileKind(Enum):
     WEIGHTS = "rnnlm-weights"
     HISTORY = "history"
     PLOT = "plot"
+    PAGE = "page"
 
 
 KINDS = {  # of a model and its companions, by their endings; the model itself has none
@@ -86,6 +89,8 @@ def identify(path: Path) -> RunFileKind | None:
                 return RunFileKind.HISTORY
             if head.startswith(PNG_HEAD):
                 return RunFileKind.PLOT if PLOT_MARK in head else None
+            if head.startswith(PAGE_HEAD):
+                return RunFileKind.PAGE if PAGE_MARK in head else None
             tag = _read_tag(file)
             return None if tag is None else TAGGED.get(tag)
     except (OSError, HeaderError):

@@ -159,7 +159,7 @@ OPTIONS = {
         --restart --dry-run --init --patience --accumulate --save-every --cache-dir""",
     "score": """-m --model -f --file --closing --no-closing --tokens --document --rows
         --reset-every --batch-tokens --json --threads --device --format --normalize --words
-        --regions --given --ngram --ngram-weight --tune --cache --dynamic""",
+        --regions --given --ngram --ngram-weight --tune --cache --dynamic --html""",
     "rescore": """-m --model --format --weight --tune --best --name --closing --no-closing
         --batch-tokens --ngram --ngram-weight --threads --device""",
     "pairs": """-m --model --normalize --each --json --closing --no-closing --ngram
@@ -169,6 +169,11 @@ OPTIONS = {
         --stop --lines --until-end --top-k --typical --top-p --min-p --repeat-last-n
         --repeat-penalty --presence-penalty --frequency-penalty --no-repeat-ngram --logit-bias
         --forbid --beam --n-best --length-penalty --threads --device""",
+    "inspect unroll": "-m --model --json --threads --device",
+    "inspect gradient": "-m --model --max-lag --positions -o --out --json --threads --device",
+    "inspect context": "-m --model --positions -o --out --json --threads --device",
+    "inspect units": "-m --model --top --shuffles --json --threads --device",
+    "page": "-m --model --text -o --out --weights --max-size --encoding --force",
     "plot": "-o --out --by",
     "export": "-m --model",
     "cache": "--clear --clear-all --cache-dir",
@@ -178,5 +183,5 @@ OPTIONS = {
 
 @pytest.mark.parametrize("command", OPTIONS)
 def test_help_names_every_option_that_scripts_rely_on(run, command):
-    named = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", run(command, "--help")[1])
+    named = re.findall(r"(?<![\w-])--?[a-z][a-z-]*", run(*command.split(), "--help")[1])
     assert set(OPTIONS[command].split()) <= set(named)

@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 
 COMMANDS = (
-    "train", "score", "rescore", "pairs", "generate", "info", "plot", "export", "cache", "bench",
+    "train", "score", "rescore", "pairs", "generate", "info", "inspect unroll", "inspect gradient",
+    "inspect context", "inspect units", "page", "plot", "export", "cache", "bench",
 )
 
 
@@ -38,7 +39,7 @@ def test_train_shows_ten_options_first_and_the_others_in_panels(show_help):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_defaults_have_no_parentheses_and_usage_no_doubled_brackets(show_help, command):
-    text = " ".join(re.sub("[│╭╮╰╯─]", " ", show_help(command)).split())
+    text = " ".join(re.sub("[│╭╮╰╯─]", " ", show_help(*command.split())).split())
     assert "[default: (" not in text and "[[" not in text
     assert "[default: " in text or command in ("cache",)
 
@@ -46,7 +47,7 @@ def test_defaults_have_no_parentheses_and_usage_no_doubled_brackets(show_help, c
 @pytest.mark.parametrize("command", COMMANDS)
 def test_paragraphs_reflow_to_the_width_of_the_terminal(show_help, command):
     """No line of a paragraph ends where the next word would have fitted."""
-    description = show_help(command).split("╭")[0]
+    description = show_help(*command.split()).split("╭")[0]
     for paragraph in re.split(r"\n\s*\n", description):
         lines = [line.strip() for line in paragraph.strip().splitlines()]
         for line, following in pairwise(lines):

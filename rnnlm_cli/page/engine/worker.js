@@ -74,7 +74,10 @@ const HANDLERS = {
 
   async candidates(model, {text, append}, job) {
     const {network, tokenizer, isSentences} = model;
-    if (model.prompt === undefined || model.prompt.text !== text) {
+    // A token that completes no character changes the state and not the text, so only a picked
+    // token goes on from the last state.
+    const canContinue = append !== undefined && model.prompt && model.prompt.text === text;
+    if (!canContinue) {
       model.prompt = await readPrompt(network, tokenizer, text, isSentences, job);
     }
     const piece = append === undefined ? ""
