@@ -1,4 +1,4 @@
-/* The view Units: which units follow which property of the text, and where each one is on. */
+/* The view Units: which units follow which feature of the text, and where each one is on. */
 
 const SNIPPET_TOKENS = 24; // shown before and after a place
 
@@ -81,8 +81,8 @@ function setUpUnitsView(engine, reading, names) {
     const {chance, units} = featureChosen();
     const numAbove = units.filter(({above}) => above).length;
     find("chance").textContent = chance === null
-      ? "The property is the same at every token of this text, so no unit can follow it."
-      : `Chance level: |r| = ${chance.toFixed(2)}. When the property is shifted along the text, no `
+      ? "The feature is the same at every token of this text, so no unit can follow it."
+      : `Chance level: |r| = ${chance.toFixed(2)}. When the feature is shifted along the text, no `
         + `unit exceeds it in 95 of 100 shifts. ${numAbove} of the ${units.length} units shown do.`;
     showButtons(ranking, units.map(unit => createUnitRow(unit, {
       mark: unit.above ? "\u2713 above chance" : "",
