@@ -44,11 +44,6 @@ class FeatureRanking:
         order: list[int] = np.argsort(-np.abs(self.r_U), kind="stable").tolist()
         return order
 
-    @property
-    def num_above_chance(self) -> int:
-        """The number of units whose absolute correlation is above the chance level."""
-        return int((np.abs(self.r_U) > self.chance).sum())
-
 
 def rank_units(
     activations_NU: Activations, features: Mapping[str, Feature], *, num_shuffles: int
@@ -103,7 +98,7 @@ def _compute_chance(
 ) -> NDArray[np.float64]:
     """Return the chance level of each feature, (F,)."""
     num_features, num_tokens = features_FN.shape
-    margin = num_tokens // 10  # shorter distances would keep some of the connection
+    margin = max(1, num_tokens // 10)  # shorter distances would keep some of the connection
     draw = np.random.Generator(np.random.Philox(key=[SHUFFLE_SEED, 0]))
     distances_S = draw.integers(margin, num_tokens - margin, num_shuffles, endpoint=True)
     largest: list[NDArray[np.float32]] = []

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnlm_cli.cli.inspect import units
@@ -52,6 +53,32 @@ def test_json_has_the_same_figures_in_full(text, run):
     assert ranks == sorted(ranks, reverse=True)
 
 
+def test_positive_and_negative_correlations_are_marked_above_chance(text, run):
+    """The words are in random order: shifts of a text that repeats would keep the connection."""
+    draw = np.random.default_rng(1)
+    Path("mixed.txt").write_text(" ".join(draw.choice(["ab", '"cd"', "(ea)", "b\n"], 500)))
+    arguments = ("inspect", "units", "mixed.txt", "--top", 10)
+    rows = [
+        row for row in map(json.loads, run(*arguments, "--json")[1].splitlines()) if "r" in row
+    ]
+    assert {(row["r"] > 0, row["above_chance"]) for row in rows} == {
+        (True, True), (True, False), (False, True), (False, False)
+    }
+    assert [row["above_chance"] for row in rows] == [
+        abs(row["r"]) > row["chance"] for row in rows
+    ]
+    lines = run(*arguments)[1].splitlines()[: len(rows)]
+    assert [line.split()[-1] == "yes" for line in lines] == [row["above_chance"] for row in rows]
+
+
+def test_features_that_are_left_out_are_noted_with_json_too(text, run):
+    _, out, err = run("inspect", "units", text, "--json")
+    assert "after a capital" not in out
+    assert err.splitlines() == [
+        "rnnlm: note: left out, because they are the same in the whole text: after a capital"
+    ]
+
+
 def test_every_unit_of_every_layer_is_ranked(text, run):
     lines = run("inspect", "units", text, "--json", "--top", 99)[1].splitlines()
     rows = [row for row in map(json.loads, lines) if row.get("feature") == "inside quotes"]
@@ -61,9 +88,11 @@ def test_every_unit_of_every_layer_is_ranked(text, run):
     assert [row["rank"] for row in rows] == list(range(1, 11))
 
 
-def test_a_long_text_is_cut_with_a_note(text, run, monkeypatch):
+@pytest.mark.parametrize(("limit", "value"), [("MAX_TOKENS", 100), ("MAX_ACTIVATIONS", 1009)])
+def test_a_long_text_is_cut_with_a_note(text, run, monkeypatch, limit, value):
+    """The model has 10 units, so 1009 activations are those of 100 tokens."""
     whole = run("inspect", "units", text)[1]
-    monkeypatch.setattr(units, "MAX_TOKENS", 100)
+    monkeypatch.setattr(units, limit, value)
     code, out, err = run("inspect", "units", text)
     assert code == 0 and f"the first 100 of {len(TEXT)} tokens are read" in err
     Path("part.txt").write_text(TEXT[:100])

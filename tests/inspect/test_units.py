@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rnnlm_cli.inspect.activations import compute_activations
 from rnnlm_cli.inspect.features import compute_features
 from rnnlm_cli.inspect.units import find_largest, rank_units
-from rnnlm_cli.inspect.untrained import make_untrained
 from rnnlm_cli.language_model import LanguageModel
+from rnnlm_cli.nn.network import RecurrentNetwork
 from tests.training import train
 
 
@@ -17,6 +18,10 @@ def runs(draw, size):
     """Draw a feature of 0 and 1 in runs of 5 to 15 tokens."""
     parts = [np.full(length, index % 2) for index, length in enumerate(draw.integers(5, 15, size))]
     return np.concatenate(parts)[:size].astype(np.float64)
+
+
+def count_above_chance(ranking):
+    return int((np.abs(ranking.r_U) > ranking.chance).sum())
 
 
 def test_correlations_are_pearsons():
@@ -45,7 +50,17 @@ def test_a_unit_that_is_the_feature_is_first_and_above_chance():
     activations_NU[:, 17] = 2 - feature
     (ranking,) = rank_units(activations_NU, {"runs": feature}, num_shuffles=50)
     assert ranking.order[0] == 17 and ranking.r_U[17] == pytest.approx(-1)
-    assert ranking.num_above_chance == 1 and 0.05 < ranking.chance < 0.3
+    assert count_above_chance(ranking) == 1 and 0.05 < ranking.chance < 0.3
+
+
+def test_a_short_text_is_shifted_by_one_token_or_more():
+    feature = np.array([0.0, 1])
+    activations_NU = np.array([[1, 3], [2, 3]], np.float32)
+    (ranking,) = rank_units(activations_NU, {"a": feature}, num_shuffles=10)
+    assert ranking.r_U.tolist() == [1, 0] and ranking.chance == pytest.approx(1)
+    feature = np.array([0.0, 0, 1])  # shifted by 1 or 2, its r with itself is -1/2
+    (ranking,) = rank_units(feature[:, None].astype(np.float32), {"a": feature}, num_shuffles=10)
+    assert ranking.chance == pytest.approx(0.5, abs=1e-6)
 
 
 def test_units_with_runs_of_their_own_are_above_chance_in_one_of_twenty_texts():
@@ -57,25 +72,28 @@ def test_units_with_runs_of_their_own_are_above_chance_in_one_of_twenty_texts():
         (ranking,) = rank_units(
             activations_NU.astype(np.float32), {"runs": runs(draw, 400)}, num_shuffles=100
         )
-        found.append(ranking.num_above_chance > 0)
-    assert sum(found) <= 14  # 5 are expected; more than 14 happen once in ten thousand cases
+        found.append(count_above_chance(ranking) > 0)
+    assert sum(found) <= 14  # 5 are expected; more than 14 happen once in seven thousand cases
 
 
 def plant(size, seed, *insides, hints):
-    """Return text in which a pair of letters depends on being inside quotes or not.
+    """Return text with random letters inside and outside quotes or brackets.
 
-    Each letter of these pairs is as frequent inside as outside, so that the last letter does not
-    tell the place; the quotes and brackets before it do.
+    Without hints, letters and lengths are drawn alike everywhere. Quotes then exchange inside and
+    outside without a difference, so the last few characters say nothing about the place: only a
+    network that counts the quotes knows it. (If letters depended on the place, the echo of the
+    last two letters in a random network would follow the quotes a little, and a text of a few
+    thousand tokens shows that.)
 
     Args:
         insides: "quotes", "brackets" or both.
-        hints: whether each place has a letter of its own, too, from which a network learns sooner
-            to remember the place.
+        hints: whether each place has a letter of its own, too, so that a network that predicts it
+            has to remember the place.
     """
     draw, pieces, place = np.random.default_rng(seed), [], "outside"
     while sum(map(len, pieces)) < size:
         opening, closing = {"outside": ("", ""), "quotes": '""', "brackets": "()"}[place]
-        letters = ["xz", "ay"] if place == "quotes" else ["xy", "az"]
+        letters = ["m", "n"]
         if hints:
             letters.append({"outside": "b", "quotes": "c", "brackets": "d"}[place])
         pieces += [opening, *draw.choice(letters, draw.integers(5, 15)), closing]
@@ -93,8 +111,8 @@ def planted_model(tmp_path_factory):
         return LanguageModel.load("model.rnnlm")
 
 
-def rank(network, model, inside):
-    text = plant(1000, 2, inside, hints=False)
+def rank(network, model, inside, seed=2):
+    text = plant(1000, seed, inside, hints=False)
     activations_NU, _ = compute_activations(
         network, model.vocabulary.encode(text), sentences=False
     )
@@ -106,9 +124,15 @@ def rank(network, model, inside):
 def test_a_unit_of_a_trained_lstm_follows_planted_quotes_and_brackets(planted_model, inside):
     ranking = rank(planted_model.network, planted_model, inside)
     assert abs(ranking.r_U[ranking.order[0]]) > max(0.5, 2 * ranking.chance)
-    assert ranking.num_above_chance > 0
+    assert count_above_chance(ranking) > 0
 
 
-def test_no_unit_of_a_random_network_follows_planted_quotes(planted_model):
-    """It echoes the last letters, and the brackets too; the two quotes are the same letter."""
-    assert rank(make_untrained(planted_model), planted_model, "quotes").num_above_chance == 0
+def test_random_networks_follow_planted_quotes_in_one_of_twenty_texts(planted_model):
+    """They echo the last characters. The two quotes are the same one, but brackets differ."""
+    found = []
+    for seed in range(40):
+        generator = torch.Generator().manual_seed(seed)
+        network = RecurrentNetwork(planted_model.network.config, generator=generator)
+        ranking = rank(network, planted_model, "quotes", seed + 100)
+        found.append(count_above_chance(ranking) > 0)
+    assert sum(found) <= 8  # 2 are expected; more than 8 happen once in seven thousand cases

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from rnnlm_cli.language_model import LanguageModel
     from rnnlm_cli.text.tokenizers import Ids
 
-MAX_TOKENS = 100_000  # of a text; the activations of more take too much memory
+MAX_TOKENS = 100_000  # of a text
+MAX_ACTIVATIONS = 50_000_000  # tokens * units; the peak memory is about 1.5 GB
 UNIT_HEADINGS = (
     ("feature", -20), ("rank", 5), ("layer", 5), ("unit", 5), ("r", 7), ("chance", 7),
     ("untrained", 9), ("above chance", 12),
@@ -55,7 +56,8 @@ def units(
     a capital. r is the correlation of the two. One unit of many has a high one by chance, so there
     is a chance level: the largest absolute r of all units, for the feature shifted along the text,
     which is exceeded in 5 % of the shifts. The column "untrained" has the largest absolute r of
-    the same network before its training. Layers count from 1, and units from 0.
+    the same network before its training, which echoes the last tokens. Training has made a unit
+    follow a feature if its absolute r is above both. Layers count from 1, and units from 0.
 
     The second table shows how often gates are saturated: the share of values below 0.1 and above
     0.9. For cells without gates it is that of h: below -0.9 and above 0.9, or zeros for ReLU.
@@ -91,8 +93,8 @@ def units(
     if json:
         for each in (*rows, *map(_describe_gate, saturations)):
             print(json_format.dumps(each))
-        return
-    _print_tables(rows, saturations)
+    else:
+        _print_tables(rows, saturations)
     constant = [name for name in features if name not in largest]
     if constant:
         StderrMessages().note(
@@ -108,9 +110,11 @@ def _encode(model: LanguageModel, text: str, name: str) -> Ids:
             f"{name}: has {len(tokens_N)} tokens of this model; two or more are needed. "
             "Name a longer text"
         )
-    if len(tokens_N) > MAX_TOKENS:
-        StderrMessages().note(f"the first {MAX_TOKENS:,} of {len(tokens_N):,} tokens are read")
-    return tokens_N[:MAX_TOKENS]
+    config = model.network.config
+    max_tokens = min(MAX_TOKENS, MAX_ACTIVATIONS // (config.num_layers * config.hidden_size))
+    if len(tokens_N) > max_tokens:
+        StderrMessages().note(f"the first {max_tokens:,} of {len(tokens_N):,} tokens are read")
+    return tokens_N[:max_tokens]
 
 
 def _list_units(
