@@ -22,7 +22,7 @@ from rnnlm_cli.config import PageConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.errors import FileError
 from rnnlm_cli.files.overwrite import require_no_input, require_replaceable
-from rnnlm_cli.files.run_files import DEFAULT_MODEL, PAGE, RunFileKind
+from rnnlm_cli.files.run_files import DEFAULT_MODEL, MODEL_SUFFIX, PAGE, RunFileKind
 from rnnlm_cli.text.reading import read_text
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def page(
     """
     require_valid(PageConfig, given=given)
     config = PageConfig(**select_fields(PageConfig, given))
-    out = model.with_suffix(PAGE) if out is None else out
+    if out is None:
+        out = model.with_name(model.name.removesuffix(MODEL_SUFFIX) + PAGE)
     require_replaceable(out, RunFileKind.PAGE, option="--out", force=force)
     require_no_input([out], [model, *([text] if text else [])], option="--out")
 

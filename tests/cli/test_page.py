@@ -58,8 +58,8 @@ def test_the_checkpoint_of_another_model_names_no_corpus(tmp_path, monkeypatch, 
         run("train", f"{name}.txt", "--steps", "1", "--hidden-size", "4", "--out", name)
     Path("a.state").write_bytes(Path("b.state").read_bytes())
     Path("a.jsonl").write_text("no history\n")
-    assert run("page", "-m", "a", "--out", "p.html")[0] == 0
-    contents = read_contents("p.html")
+    assert run("page", "-m", "a")[0] == 0
+    contents = read_contents("a.html")
     assert contents["corpus"] is None and contents["history"] == []
 
 

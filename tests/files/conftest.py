@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from rnnlm_cli.model_file import load_model
+from rnnlm_cli.page.document import make_page
 from rnnlm_cli.plots.losses import draw_losses
 from rnnlm_cli.weights_file import save_weights
 from tests.builders import rewrite_description
@@ -40,6 +41,8 @@ def folder(model_path, tmp_path):
         "lines": b'{"id": 7, "text": "To be"}\n',
         "log": json.dumps(log).encode() + b"\n",
         "number": b"7\n",
+        "page": make_page({"kind": "scores", "name": "a", "version": "1", "texts": []}).encode(),
+        "site": b"<!doctype html>\n<title>rnnlm</title>",
         "text": b"To be, or not to be: that is the question.",
     }.items():
         (tmp_path / name).write_bytes(data)

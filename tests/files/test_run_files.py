@@ -16,7 +16,7 @@ from rnnlm_cli.files.run_files import (
 )
 from tests.histories import make_history
 
-MODEL, CHECKPOINT, WEIGHTS, HISTORY, PLOT = RunFileKind
+MODEL, CHECKPOINT, WEIGHTS, HISTORY, PLOT, PAGE = RunFileKind
 
 # The kind of each file of the folder, and the kinds that may be written over it.
 FILES = {
@@ -30,9 +30,10 @@ FILES = {
     "weights": (WEIGHTS, {WEIGHTS}),
     "history": (HISTORY, {HISTORY}),
     "plot": (PLOT, {PLOT}),
+    "page": (PAGE, {PAGE}),
     **dict.fromkeys(
         ("cut", "foreign", "unknown", "undescribed", "lines", "log", "number", "photo", "text",
-         "link", "folder", "pipe"),
+         "site", "link", "folder", "pipe"),
         (None, set()),
     ),
 }

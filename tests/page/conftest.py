@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rnnlm_cli.page.document import make_page
 from tests.page.engine_page import open_engine
+from tests.page.sample_contents import model_contents
 
 AXE = Path(__file__).parents[2] / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -98,7 +100,7 @@ def browser(chromium):
 def axe():
     """The source of axe-core, which looks for faults of accessibility."""
     if not AXE.exists():
-        pytest.skip(f"axe-core is missing: npm install --prefix {AXE.parents[2]} axe-core@4.11.1")
+        pytest.skip("axe-core is missing; 'make axe' installs it with npm")
     return AXE.read_text("utf-8")
 
 
@@ -106,3 +108,18 @@ def axe():
 def engine(browser, tmp_path):
     """The engine of a page, which answers messages."""
     return open_engine(browser, tmp_path / "engine.html")
+
+
+@pytest.fixture(scope="session")
+def model_page(tmp_path_factory):
+    """The file of a page with a small untrained model."""
+    path = tmp_path_factory.mktemp("page") / "model.html"
+    path.write_text(make_page(model_contents(num_layers=2)), "utf-8")
+    return path
+
+
+@pytest.fixture
+def page(browser, model_page):
+    """A browser that shows `model_page`."""
+    browser.open(model_page)
+    return browser

@@ -29,19 +29,6 @@ from tests.page.page_actions import (
 from tests.page.sample_contents import HOSTILE, TEXT, model_contents, score_contents
 
 
-@pytest.fixture(scope="module")
-def model_page(tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "model.html"
-    path.write_text(make_page(model_contents(num_layers=2)), "utf-8")
-    return path
-
-
-@pytest.fixture
-def page(browser, model_page):
-    browser.open(model_page)
-    return browser
-
-
 @pytest.fixture
 def open_scores(browser, tmp_path):
     def call(**settings):

@@ -2,9 +2,6 @@
 
 import re
 
-import pytest
-
-from rnnlm_cli.page.document import make_page
 from tests.page.page_actions import (
     DOWN,
     ENTER,
@@ -20,22 +17,6 @@ from tests.page.page_actions import (
     wait_for_text,
     write,
 )
-from tests.page.sample_contents import model_contents
-
-
-@pytest.fixture(scope="module")
-def model_page(tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "model.html"
-    path.write_text(make_page(model_contents(num_layers=2)), "utf-8")
-    return path
-
-
-@pytest.fixture
-def page(browser, model_page):
-    browser.open(model_page)
-    return browser
-
-
 
 # --- generating --------------------------------------------------------------------------------
 
