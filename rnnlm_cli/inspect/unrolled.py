@@ -1,20 +1,20 @@
 """The network unrolled over a text: what it reads, remembers and predicts at each step.
 
-Legend: N tokens of a text, E embedding size, H hidden size, V vocabulary size.
+Legend: T steps, N tokens of a text, E embedding size, V vocabulary size.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID
-from rnnlm_cli.inspect.steps import step_layers
+from rnnlm_cli.inspect.steps import reset_rows, step_layers
 from rnnlm_cli.nn.network import RecurrentNetwork
+from rnnlm_cli.text.tokenizers import BOUNDARY
 from rnnlm_cli.text.vocabulary import Vocabulary
-from rnnlm_cli.windows import make_window
+from rnnlm_cli.windows import split_prompt
 
 
 @dataclass(frozen=True)
@@ -60,38 +60,29 @@ def unroll(
         num_guesses: the number of likeliest next tokens of a step.
     """
     tokens_N = vocabulary.encode(text)
-    spelled = [*vocabulary.split(text), None]
-    # The token after the text is not known; only its input is needed.
-    targets_N1 = torch.from_numpy(np.append(tokens_N, BOUNDARY_ID).astype(np.int64))[:, None]
-    inputs_N1, _, resets_N1 = _lay_inputs(targets_N1, sentences=sentences)
+    spelled = [BOUNDARY, *vocabulary.split(text)]
     input_table_VE = network.compute_input_table()
     state = network.initial_state(1)
-    read = vocabulary.tokens[BOUNDARY_ID]
-    for index, target in enumerate(spelled):
-        is_reset = bool(resets_N1[index])
-        if is_reset:
-            state = network.initial_state(1)
-        state = step_layers(network, input_table_VE[inputs_N1[index]], state)
+    windows = split_prompt(tokens_N, sentences=sentences)
+    inputs = ((each, is_reset) for inputs_T1, _, resets_T1 in windows
+              for each, is_reset in zip(inputs_T1, resets_T1, strict=True))
+    for index, (input_1, reset_1) in enumerate(inputs):
+        reset_1 = reset_1.to(network.device)
+        state = step_layers(network, input_table_VE[input_1], reset_rows(state, reset_1))
         log_p_V = network.compute_log_p(state[-1][0])[0]
-        id_ = int(targets_N1[index])
-        has_probability = target is not None and (
-            id_ != UNKNOWN_ID or network.config.unknown_trained
-        )
+        is_last = index == len(tokens_N)
         yield Step(
-            read, is_reset, tuple(float(layer[0].norm()) for layer in state),
-            tuple(_find_guesses(log_p_V, vocabulary, num_guesses)), target,
-            -float(log_p_V[id_]) if has_probability else None,
+            spelled[index], bool(reset_1), tuple(float(layer[0].norm()) for layer in state),
+            tuple(_find_guesses(log_p_V, vocabulary, num_guesses)),
+            None if is_last else spelled[index + 1],
+            None if is_last else _find_nats(log_p_V, int(tokens_N[index])),
         )
-        read = target or ""
 
 
-def _lay_inputs(targets_N1: Tensor, *, sentences: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the window of a text in one row, which begins with a reset."""
-    before_N1 = torch.cat([targets_N1.new_full((1, 1), BOUNDARY_ID), targets_N1[:-1]])
-    resets_N1 = before_N1 == BOUNDARY_ID
-    if not sentences:
-        resets_N1[1:] = False
-    return make_window(targets_N1, resets_N1, before_N1[0])
+def _find_nats(log_p_V: Tensor, id_: int) -> float | None:
+    """Return the surprisal of a token; None if it has no probability."""
+    nats = -float(log_p_V[id_])
+    return nats if math.isfinite(nats) else None
 
 
 def _find_guesses(log_p_V: Tensor, vocabulary: Vocabulary, num_guesses: int) -> Iterator[Guess]:

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from rnnlm_cli import windows
 from rnnlm_cli.inspect.steps import step_layers
 from rnnlm_cli.inspect.unrolled import unroll
 from rnnlm_cli.score.predictor import NetworkPredictor
@@ -28,8 +29,13 @@ def test_steps_equal_a_window(float64, make_network, cell):
     torch.testing.assert_close(state, after)
 
 
+@pytest.mark.parametrize("window", [1024, 5, 3])
 @pytest.mark.parametrize("sentences", [False, True])
-def test_surprisals_are_those_of_the_scorer(float64, make_network, sentences):
+def test_surprisals_are_those_of_the_scorer(
+    float64, make_network, monkeypatch, sentences, window
+):
+    """The text has 10 tokens, which windows of 5 fill."""
+    monkeypatch.setattr(windows, "PROMPT_WINDOW", window)
     network, text = make_network(), "ab\ncda\n\ne\n"
     scorer = Scorer(
         NetworkPredictor(network), VOCABULARY, sentences=sentences, encoding="utf-8"
