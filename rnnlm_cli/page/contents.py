@@ -13,7 +13,7 @@ from rnnlm_cli.page.weights import pack_weights
 from rnnlm_cli.score.score import compute_perplexity
 
 MAX_RECORDS = 400  # of a training history; a curve needs no more points
-RECORD_KEYS = ("seconds", "step", "tokens", "loss", "valid_nats")
+RECORD_KEYS = ("seconds", "step", "loss", "valid_nats")
 CONFIG_KEYS = (
     "cell", "vocab_size", "embedding_size", "hidden_size", "num_layers", "tied", "unknown_trained"
 )
@@ -41,7 +41,6 @@ def describe_model(
     facts        pairs of a name and a value, as they are shown
     history      records of the training, at most MAX_RECORDS, with the keys RECORD_KEYS
     corpus       the name of the training text, or null
-    training     the training summary of the model
 
     Args:
         name: of the model file.
@@ -65,7 +64,6 @@ def describe_model(
         "facts": [list(fact) for fact in _iter_facts(model, weight_type)],
         "history": thin_history(history),
         "corpus": corpus,
-        "training": dict(model.training),
     }
 
 

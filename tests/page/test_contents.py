@@ -47,7 +47,6 @@ def test_the_contents_hold_all_that_the_page_reads(model):
         "text": "abc\n",
         "history": [{key: record[key] for key in contents.RECORD_KEYS} for record in HISTORY],
         "corpus": "a.txt",
-        "training": TRAINING,
     }
     assert facts == {
         "cell": "GRU", "layers x hidden size": "2 x 5", "embedding size": "4",
@@ -79,8 +78,7 @@ def test_facts_that_a_model_file_does_not_tell_are_left_out(make_network):
 def make_history(num_records, valid_nats):
     """Make records; `valid_nats` gives the validation loss of some places."""
     return [
-        {"seconds": index, "step": index, "tokens": index, "loss": 1.0,
-         "valid_nats": valid_nats.get(index)}
+        {"seconds": index, "step": index, "loss": 1.0, "valid_nats": valid_nats.get(index)}
         for index in range(num_records)
     ]
 
