@@ -1,4 +1,4 @@
-"""The activations of all hidden units over a text, and how often their gates are saturated.
+"""The activations of all hidden units over a text, and the saturation of their gates.
 
 Legend: T steps, B rows, N tokens of a text, U hidden units of all layers, H hidden size,
 G = (number of gates) * H.
@@ -36,7 +36,7 @@ SIGMOID_GATES: Mapping[CellName, Mapping[str, int]] = {  # the place of each amo
 
 @dataclass(frozen=True)
 class Saturation:
-    """How often a gate, or the output of a cell without gates, is saturated.
+    """The saturation of a gate, or of the output of a cell without gates: shares of its values.
 
     Args:
         layer: the number of the layer, from 1.
