@@ -80,7 +80,7 @@ class ContextResult:
 
 def measure_context(
     network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, config: ContextConfig,
-    seed: int = 0, watch: Watch = lambda num_read, num_planned: None,
+    seed: int = 0, watch: Watch = lambda num_read, num_planned: None, subject: str = "text",
 ) -> ContextResult:
     """Measure the loss of a text when only the last n tokens are visible, for n = 1, 2, 5, ...
 
@@ -98,11 +98,12 @@ def measure_context(
         config: the number of positions.
         seed: of the random orders.
         watch: receives the progress.
+        subject: the name of the text in errors.
     Raises: TextError if the text has no position with a context.
     """
     measurement = _Measurement(
         NetworkPredictor(network), tokens_N[:MAX_TOKENS], sentences=sentences,
-        num_positions=config.positions, watch=watch,
+        num_positions=config.positions, watch=watch, subject=subject,
     )
     visible = [measurement.measure(size) for size in measurement.sizes]
     shuffled = [measurement.measure(size, seed=seed) for size in measurement.sizes]
@@ -129,12 +130,12 @@ class _Measurement:
 
     def __init__(
         self, predictor: NetworkPredictor, tokens_N: Ids, *, sentences: bool, num_positions: int,
-        watch: Watch,
+        watch: Watch, subject: str,
     ) -> None:
         self.predictor, self.tokens_N, self._watch = predictor, tokens_N, watch
         max_size = len(tokens_N) // 2
         first = 0 if sentences else max((n for n in CONTEXT_SIZES if n <= max_size), default=1)
-        self.positions_P = self._choose_positions(first, num_positions)
+        self.positions_P = self._choose_positions(first, num_positions, subject)
         self.starts_P = np.zeros_like(self.positions_P)
         self.max_size = None
         if sentences:
@@ -145,7 +146,7 @@ class _Measurement:
         self.sizes = [n for n in CONTEXT_SIZES if n <= max_size]
         if not self.sizes:
             raise TextError(
-                "text: every line has one token at most, and each line is a sentence to this "
+                f"{subject}: every line has one token at most, and each line is a sentence to this "
                 "model; two tokens in a line are needed. Name a text with longer lines"
             )
         self._num_read, self._num_planned = 0, len(tokens_N) + sum(
@@ -189,13 +190,13 @@ class _Measurement:
             error = float(difference_P.std(ddof=1)) / math.sqrt(len(difference_P))
         return ContextLoss(size, self.whole_nats + difference, difference, error)
 
-    def _choose_positions(self, first: int, num_positions: int) -> Indices:
+    def _choose_positions(self, first: int, num_positions: int, subject: str) -> Indices:
         """Return the indices from `first` on that are predicted. Raises: TextError if none is."""
         candidates = first + np.flatnonzero(has_probability(self.predictor, self.tokens_N[first:]))
         if len(self.tokens_N) < 2 or not len(candidates):
             raise TextError(
-                f"text: has {len(self.tokens_N)} tokens of this model, and none to predict; at "
-                "least two are needed, the last ones known to the model. Name a longer text"
+                f"{subject}: has {len(self.tokens_N)} tokens of this model, and none to predict; "
+                "at least two are needed, the last ones known to the model. Name a longer text"
             )
         size = min(num_positions, len(candidates))
         return candidates[np.linspace(0, len(candidates) - 1, size).round().astype(np.int64)]

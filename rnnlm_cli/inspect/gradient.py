@@ -89,7 +89,8 @@ class GradientCurve:
 
 
 def measure_gradient(
-    network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, config: GradientConfig
+    network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool, config: GradientConfig,
+    subject: str = "text",
 ) -> list[GradientCurve]:
     """Measure d loss_t / d h_{t-k} on a text, for each layer and each part of its hidden state.
 
@@ -105,11 +106,12 @@ def measure_gradient(
         tokens_N: a held-out text.
         sentences: whether every boundary resets the hidden state.
         config: the maximum lag, and the number of positions.
+        subject: the name of the text in errors.
     Returns: the curves of h, and of c for the LSTM, of the first layer, the second, ...
     Raises: TextError if the text has no position with a lag of 1 or more.
     """
     positions_P = _choose_positions(
-        tokens_N, config, unknown_trained=network.config.unknown_trained
+        tokens_N, config, subject, unknown_trained=network.config.unknown_trained
     )
     weights = {name: each.detach().double() for name, each in network.state_dict().items()}
     network = network.with_weights(weights).requires_grad_(False)
@@ -129,8 +131,8 @@ def measure_gradient(
         count_K += _find_lags(window.resets_TB, config.max_lag).sum(axis=1)
     if not count_K[1:].any():
         raise TextError(
-            "text: every line has one token at most, and each line is a sentence to this model; "
-            "two tokens in a line are needed. Name a text with longer lines"
+            f"{subject}: every line has one token at most, and each line is a sentence to this "
+            "model; two tokens in a line are needed. Name a text with longer lines"
         )
     with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a lag that no position has
         mean_LK = sum_LK / count_K
@@ -141,7 +143,7 @@ def measure_gradient(
 
 
 def _choose_positions(
-    tokens_N: Ids, config: GradientConfig, *, unknown_trained: bool
+    tokens_N: Ids, config: GradientConfig, subject: str, *, unknown_trained: bool
 ) -> NDArray[np.int64]:
     """Return the indices of the tokens whose loss is differentiated, in ascending order.
 
@@ -154,8 +156,8 @@ def _choose_positions(
         positions_P = positions_P[tokens_N[positions_P] != UNKNOWN_ID]
     if not len(positions_P):
         raise TextError(
-            f"text: has {len(tokens_N):,} tokens of this model, and none to differentiate; two or "
-            "more are needed, most of them known to the model. Name a longer text"
+            f"{subject}: has {len(tokens_N):,} tokens of this model, and none to differentiate; "
+            "two or more are needed, most of them known to the model. Name a longer text"
         )
     return positions_P
 

@@ -1,10 +1,8 @@
-"""`rnnlm inspect context`: the table, JSON, the plot, and bad input in one line."""
+"""`rnnlm inspect context`: the table and the JSON lines."""
 
-import io
 import json
 import math
-import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 
@@ -12,11 +10,9 @@ from rnnlm_cli.config import ContextConfig
 from rnnlm_cli.inspect import context
 from rnnlm_cli.inspect.context import measure_context
 from rnnlm_cli.language_model import LanguageModel
-from rnnlm_cli.model_file import load_model, save_model
 from tests.builders import save_tiny
 
 TEXT = "abcde\nedcba\nacebd\n" * 3  # 54 tokens
-USAGE, FAULT = 2, 1
 
 
 @pytest.fixture
@@ -95,69 +91,7 @@ def test_json_has_a_line_for_each_model(run, text, make_network, tmp_path):
     assert [loss["context"] for loss in rows[0]["visible"]] == [1, 2, 5]  # the longest line has 5
 
 
-def test_the_plot_is_written_and_written_again(run, text):
-    arguments = ("inspect", "context", text, "-o", "plot.png")
-    first = run(*arguments)
-    png = (text.parent / "plot.png").read_bytes()
-    assert first[0] == 0 and first[2].endswith("\nplot: plot.png\n")
-    assert png.startswith(b"\x89PNG")
-    assert run(*arguments) == first
-    assert (text.parent / "plot.png").read_bytes() == png
-
-
 def test_a_long_text_is_read_in_part_and_the_note_says_so(run, text, monkeypatch):
     monkeypatch.setattr(context, "MAX_TOKENS", 40)
     code, _, err = run("inspect", "context", text)
     assert code == 0 and "model: read the first 40 of 54 tokens; predicted 20 of them" in err
-
-
-def test_a_model_that_is_named_twice_is_measured_once(run, text):
-    once = run("inspect", "context", text)
-    models = ("-m", "model.rnnlm", "-m", text.parent / "model.rnnlm")
-    assert run("inspect", "context", text, *models) == once
-
-
-def test_the_text_comes_from_stdin_once(run, text, make_network, monkeypatch):
-    save_tiny(make_network, text.parent / "other.rnnlm")
-    models = ("-m", "model.rnnlm", "-m", "other.rnnlm")
-    from_file = run("inspect", "context", text, *models)
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(TEXT.encode())))
-    assert run("inspect", "context", "-", *models) == from_file
-
-
-BAD = [
-    ([], USAGE, "Missing argument 'TEXT'"),
-    (["none.txt"], FAULT, "none.txt: no such file"),
-    (["folder"], FAULT, "folder: is a folder"),
-    (["latin.txt"], FAULT, "is not utf-8"),
-    (["empty.txt"], FAULT, "empty.txt: has 0 tokens of this model, and none to predict"),
-    (["letter.txt"], FAULT, "letter.txt: has 1 tokens of this model, and none to predict"),
-    (["text.txt", "-m", "none.rnnlm"], FAULT, "none.rnnlm: no such model file"),
-    (["text.txt", "-m", "text.txt"], FAULT, "text.txt: is no model"),
-    (["text.txt", "--positions", "0", "--threads", "0"], USAGE,
-     "--positions: '0' given; a whole number from 1 to 1048576 is needed. --threads: '0' given"),
-    (["text.txt", "--positions", "many"], USAGE, "--positions"),
-    (["text.txt", "-o", "kept.old"], FAULT, "kept.old: exists and is not recognised as a plot"),
-    (["text.txt", "-o", "kept.old", "-m", "none.rnnlm"], FAULT, "or insist with --force"),
-    (["text.txt", "-o", "text.txt", "--force"], FAULT, "text.txt: would be overwritten, and this"),
-    (["text.txt", "-o", "model.rnnlm", "--force"], FAULT, "model.rnnlm: would be overwritten"),
-    (["text.txt", "-o", "none/plot.png"], FAULT, "none/plot.png: the folder none does not exist"),
-    (["text.txt", "--encoding", "klingon"], USAGE, "--encoding: 'klingon'"),
-    (["-", "-m", "model.rnnlm", "-m", "latin.rnnlm"], USAGE, "TEXT: '-' given with models whose"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "code", "message"), BAD, ids=lambda v: repr(v)[:60])
-def test_bad_input_gets_one_line_and_changes_nothing(
-    check_failure, folder, arguments, code, message
-):
-    latin = replace(load_model("model.rnnlm"), encoding="latin-1")
-    save_model(folder / "latin.rnnlm", latin)
-    (folder / "letter.txt").write_text("a")
-    check_failure(["inspect", "context", *arguments], code, message)
-
-
-def test_force_replaces_a_foreign_file(run, text):
-    (text.parent / "notes.txt").write_text("notes")
-    code, _, err = run("inspect", "context", text, "-o", "notes.txt", "--force")
-    assert code == 0 and err.endswith("plot: notes.txt\n")

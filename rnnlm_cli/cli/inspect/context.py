@@ -16,9 +16,7 @@ from rnnlm_cli.cli.inspect.inputs import (
     ModelsOption,
     PlotOption,
     TextArgument,
-    list_models,
     open_inputs,
-    require_plot,
 )
 from rnnlm_cli.cli.options import (
     EncodingOption,
@@ -29,7 +27,6 @@ from rnnlm_cli.cli.options import (
 )
 from rnnlm_cli.config import ContextConfig, MachineConfig
 from rnnlm_cli.config.option import select_fields
-from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import StderrMessages, escape_controls, replace_surrogates
 
 if TYPE_CHECKING:
@@ -66,10 +63,7 @@ def context(
     """
     require_valid(ContextConfig, MachineConfig, given=given)
     config = ContextConfig(**select_fields(ContextConfig, given))
-    machine = MachineConfig(**select_fields(MachineConfig, given))
-    paths = list_models(model)
-    require_plot(out, [*paths, text], force=force)
-    inputs = open_inputs(text, paths, machine, encoding=encoding)
+    inputs = open_inputs(text, model, given, out=out, force=force, encoding=encoding)
     width = max(len("model"), *(len(escape_controls(each.name)) for each in inputs))
     results: list[ContextResult] = []
     for each in inputs:
@@ -88,14 +82,11 @@ def _measure(source: Input, config: ContextConfig, subject: str) -> ContextResul
     from rnnlm_cli.inspect.context import measure_context
 
     tokens_N = source.model.vocabulary.encode(source.text)
-    try:
-        with _show_bar() as watch:
-            result = measure_context(
-                source.model.network, tokens_N, sentences=source.model.sentences, config=config,
-                watch=watch,
-            )
-    except TextError as error:
-        raise TextError(f"{subject}: {str(error).removeprefix('text: ')}") from None
+    with _show_bar() as watch:
+        result = measure_context(
+            source.model.network, tokens_N, sentences=source.model.sentences, config=config,
+            watch=watch, subject=subject,
+        )
     cut = "" if result.num_tokens == len(tokens_N) else f"the first {result.num_tokens:,} of "
     StderrMessages().note(
         f"{source.name}: read {cut}{len(tokens_N):,} tokens; predicted {result.num_positions:,} "

@@ -16,9 +16,7 @@ from rnnlm_cli.cli.inspect.inputs import (
     ModelsOption,
     PlotOption,
     TextArgument,
-    list_models,
     open_inputs,
-    require_plot,
 )
 from rnnlm_cli.cli.options import (
     EncodingOption,
@@ -29,7 +27,6 @@ from rnnlm_cli.cli.options import (
 )
 from rnnlm_cli.config import GradientConfig, MachineConfig
 from rnnlm_cli.config.option import select_fields
-from rnnlm_cli.errors import TextError
 from rnnlm_cli.messages import StderrMessages, escape_controls, replace_surrogates
 
 if TYPE_CHECKING:
@@ -73,10 +70,7 @@ def gradient(
     """
     require_valid(GradientConfig, MachineConfig, given=given)
     config = GradientConfig(**select_fields(GradientConfig, given))
-    machine = MachineConfig(**select_fields(MachineConfig, given))
-    paths = list_models(model)
-    require_plot(out, [*paths, text], force=force)
-    inputs = open_inputs(text, paths, machine, encoding=encoding)
+    inputs = open_inputs(text, model, given, out=out, force=force, encoding=encoding)
     measured = _measure(inputs, config, decode_argument(text))
     rows = list(_print_rows(measured, [each.name for each in inputs], config, json=json))
     if out is not None:
@@ -92,12 +86,9 @@ def _measure(inputs: Sequence[Input], config: GradientConfig, subject: str) -> I
         tokens_N = model.vocabulary.encode(text)
         for is_trained in (True, False):
             network = model.network if is_trained else make_untrained(model)
-            try:
-                curves = measure_gradient(
-                    network, tokens_N, sentences=model.sentences, config=config
-                )
-            except TextError as error:
-                raise TextError(f"{subject}: {str(error).removeprefix('text: ')}") from None
+            curves = measure_gradient(
+                network, tokens_N, sentences=model.sentences, config=config, subject=subject
+            )
             yield from (Row(path, name, is_trained, curve) for curve in curves)
         StderrMessages().note(
             f"{name}: differentiated the loss at {curves[0].count_K[0]:,} of {len(tokens_N):,} "

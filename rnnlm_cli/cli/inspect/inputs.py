@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from rnnlm_cli.cli.options import open_model, with_default
 from rnnlm_cli.cli.plot import find_shortest_names
 from rnnlm_cli.config import MachineConfig
+from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.files.overwrite import require_no_input, require_replaceable
 from rnnlm_cli.files.run_files import DEFAULT_MODEL, RunFileKind
@@ -46,31 +47,28 @@ class Input(NamedTuple):
     text: str
 
 
-def list_models(models: Sequence[Path] | None) -> list[Path]:
-    """Return the paths of the models, each once; the default model if none is given."""
-    return list({os.path.abspath(path): path for path in models or [DEFAULT_MODEL]}.values())
-
-
-def require_plot(out: Path | None, inputs: Sequence[str | Path], *, force: bool) -> None:
-    """Check that a plot may be written. Raises: FileError."""
-    if out is not None:
-        require_replaceable(out, RunFileKind.PLOT, option="-o", force=force)
-        require_no_input([out], inputs, option="-o")
-
-
 def open_inputs(
-    text: str, paths: Sequence[Path], machine: MachineConfig, *, encoding: str | None
+    text: str, models: Sequence[Path] | None, given: Mapping[str, Any], *, out: Path | None,
+    force: bool, encoding: str | None,
 ) -> list[Input]:
-    """Read the models, and the text for each of them.
+    """Check that the plot may be written, and read the models and the text for each of them.
 
     Args:
         text: the path of the text, or "-" for stdin.
-        paths: of the models, each once.
+        models: their paths, of which each counts once; None means the default model.
+        given: the options of MachineConfig.
+        out: the plot; None if none is wanted.
+        force: whether to replace a file that rnnlm did not write.
         encoding: of the text; None means that of each model's training text.
-    Raises: ModelFileError, TextError, ConfigError.
+    Raises: FileError, ModelFileError, TextError, ConfigError.
     """
-    models = [open_model(path, machine) for path in paths]
-    encodings = [encoding or model.encoding for model in models]
+    paths = list({os.path.abspath(path): path for path in models or [DEFAULT_MODEL]}.values())
+    if out is not None:
+        require_replaceable(out, RunFileKind.PLOT, option="-o", force=force)
+        require_no_input([out], [*paths, text], option="-o")
+    machine = MachineConfig(**select_fields(MachineConfig, given))
+    opened = [open_model(path, machine) for path in paths]
+    encodings = [encoding or model.encoding for model in opened]
     if text == STDIN and len({*encodings}) > 1:
         raise ConfigError(
             "TEXT: '-' given with models whose training texts have different encodings; a file is "
@@ -80,5 +78,5 @@ def open_inputs(
     names = find_shortest_names(paths)
     return [
         Input(path, name, model, texts[each])
-        for path, name, model, each in zip(paths, names, models, encodings, strict=True)
+        for path, name, model, each in zip(paths, names, opened, encodings, strict=True)
     ]
