@@ -49,7 +49,7 @@ shakespeare: $(INSTALLED) corpora/tiny-shakespeare.txt  ## train on Shakespeare 
 test: check  ## check, then run the tests
 	$(BIN)/pytest
 
-test-slow: $(INSTALLED)  ## the tests that take minutes: chaos, kills, mutations
+test-slow: $(INSTALLED)  ## the tests that take minutes: chaos, kills, mutations, the copy task
 	$(BIN)/pytest -m slow -o faulthandler_timeout=0
 
 axe: build/axe/node_modules/axe-core/axe.min.js  ## axe-core, for the tests of the page's accessibility
