@@ -56,7 +56,7 @@ class Saturation:
 def compute_activations(
     network: RecurrentNetwork, tokens_N: Ids, *, sentences: bool
 ) -> tuple[Activations, list[Saturation]]:
-    """Read a text from the zero state, and return what every unit does after each token.
+    """Read a text from the zero state, and return the activation of every unit after each token.
 
     The activation is h, for the LSTM tanh(c). A long text is read in up to 64 rows, each warmed up
     on the 256 tokens before it.

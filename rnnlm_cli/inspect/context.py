@@ -42,7 +42,7 @@ class ContextLoss:
     """The loss with a part of the context, over the positions.
 
     Args:
-        size: n, the number of visible tokens, or of those in their order. A position of a
+        size: n, the number of visible tokens, or of those that keep their order. A position of a
             sentence has fewer if less of its sentence comes before it.
         nats: the mean of -ln p.
         difference: the mean difference to the loss of the same position with all of its context.

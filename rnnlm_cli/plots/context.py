@@ -100,7 +100,8 @@ def _set_up_axes(axes: Axes, lines: Sequence[ContextLine]) -> None:
     marked = [line.effective[0] for line in lines if line.effective is not None]
     top = max(line.whole_nats + max(MIN_SHOWN_RISE, line.whole_nats) for line in lines)
     axes.set(
-        xscale="log", xlabel="n: visible tokens, or tokens in their order", ylabel="loss (nats)",
+        xscale="log", xlabel="n: last tokens that are visible, or that keep their order",
+        ylabel="loss (nats)",
         xlim=(sizes[0] / 1.15, max(2, sizes[-1], *marked) * 1.15),
     )
     axes.set_ylim(top=min(top, axes.get_ylim()[1]))

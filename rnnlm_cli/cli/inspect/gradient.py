@@ -59,11 +59,11 @@ def gradient(
 ) -> None:
     """Measure how far back gradients reach: the norm of d loss_t / d h_{t-k} by the lag k.
 
-    The loss of one token is differentiated by the hidden state h of each layer k tokens before,
-    and for the LSTM by the cell c too. A line has the mean norm at some lags, over positions
-    spread over TEXT; the factor by which it decays from one lag to the next, fitted to all lags
-    from 1 on; the tokens after which it has halved; and the first lag at which it is below 1 % of
-    that at lag 0. A - means never.
+    The loss of one token is differentiated with respect to the hidden state h of each layer k
+    tokens before, and for the LSTM to the cell c too. A line has the mean norm at some lags, over
+    positions spread over TEXT; the factor by which it decays from one lag to the next, fitted to
+    all lags from 1 on; the number of tokens after which it has halved; and the first lag at which
+    it is below 1 % of that at lag 0. A - means never.
 
     Each model is measured as it is, and with the weights that its training began with, drawn
     again from its seed. (With --init, training began with other weights.)

@@ -53,11 +53,12 @@ def units(
 
     The activation of a unit is h after each token, for the LSTM tanh(c). The features are the
     position in the line, being inside quotes or inside brackets, the indentation, and coming after
-    a capital. r is the correlation of the two. One unit of many has a high one by chance, so there
-    is a chance level: the largest absolute r of all units, for the feature shifted along the text,
-    which is exceeded in 5 % of the shifts. The column "untrained" has the largest absolute r of
-    the same network before its training, which echoes the last tokens. Training has made a unit
-    follow a feature if its absolute r is above both. Layers count from 1, and units from 0.
+    a capital. r is the correlation of the two. Layers count from 1, and units from 0.
+
+    One unit of many has a high r by chance. So the feature is also shifted along the text, many
+    times: in 95 % of the shifts, no unit has an absolute r above the chance level. The column
+    "untrained" has the largest absolute r of the same network before its training, which echoes
+    the last tokens. Training has made a unit follow a feature if its absolute r is above both.
 
     The second table shows how often gates are saturated: the share of values below 0.1 and above
     0.9. For cells without gates it is that of h: below -0.9 and above 0.9, or zeros for ReLU.
