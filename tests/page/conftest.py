@@ -123,3 +123,12 @@ def page(browser, model_page):
     """A browser that shows `model_page`."""
     browser.open(model_page)
     return browser
+
+
+@pytest.fixture
+def slow_page(browser, tmp_path):
+    """A browser that shows a page whose network is so large that long work takes seconds."""
+    path = tmp_path / "slow.html"
+    path.write_text(make_page(model_contents(hidden_size=256)), "utf-8")
+    browser.open(path)
+    return browser

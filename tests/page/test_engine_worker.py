@@ -29,7 +29,6 @@ def test_a_long_text_in_rows_is_almost_exact(engine, settings):
     assert found["numRows"] == (1 if settings else 8)
     assert "".join(found["pieces"]) == text
     assert found["ids"] == [token.id for token in expected]
-    assert len(found["messages"]) > 0
     bits = np.array([np.nan if each is None else each for each in found["bits"]])
     nats = np.array([np.nan if each.nats is None else each.nats for each in expected])
     differences = np.abs(bits - nats / math.log(2))
@@ -40,7 +39,7 @@ def test_a_long_text_in_rows_is_almost_exact(engine, settings):
 
 @pytest.mark.parametrize("num_lines", [2000, 20_000])  # read in one row, and in several
 def test_long_work_can_be_cancelled(engine, num_lines):
-    engine.load(make_model(hidden_size=64, num_layers=2))
+    engine.load(make_model(hidden_size=128, num_layers=2))
     answer = engine.browser.run("""
         const analysis = await ask("analyse", {text: "the king\\n".repeat(given[0])}, cancel);
         const text = await ask("generate", {prompt: "", temperature: 1, topP: 1, seed: 1,
@@ -49,6 +48,7 @@ def test_long_work_can_be_cancelled(engine, num_lines):
     """, num_lines)
     analysis, text = answer["value"]
     assert analysis["cancelled"] is True and "bits" not in analysis
+    assert all(0 <= each["done"] < each["total"] for each in analysis["messages"])
     assert text["cancelled"] is True and text["reason"] == "interrupted"
     assert 0 < len(text["text"]) <= text["messages"] < 1e6
     found = engine.ask("analyse", text="the king\n" * 100)  # the next one is not cancelled

@@ -154,17 +154,17 @@ def test_a_long_text_has_elements_near_its_visible_part_alone(page):
     page.wait(f"{count} < 12000")
 
 
-def test_reading_a_long_text_can_be_cancelled(page):
-    before = text_of(page, "#shaded-text")
-    page.driver.execute_script(
+def test_reading_a_long_text_can_be_cancelled(slow_page):
+    before = text_of(slow_page, "#shaded-text")
+    slow_page.driver.execute_script(
         "document.getElementById('text-input').value = 'abcdefg '.repeat(25000);"
         "document.getElementById('analyse').click()"
     )
-    page.wait("return document.getElementById('text-progress').checkVisibility()")
-    find(page, "#text-progress button").click()
-    wait_for_text(page, "#analyse-note", "Cancelled")
-    assert text_of(page, "#shaded-text") == before
-    assert not find(page, "#text-progress").is_displayed()
+    slow_page.wait("return document.getElementById('text-progress').checkVisibility()")
+    find(slow_page, "#text-progress button").click()
+    wait_for_text(slow_page, "#analyse-note", "Cancelled")
+    assert text_of(slow_page, "#shaded-text") == before
+    assert not find(slow_page, "#text-progress").is_displayed()
 
 
 # --- the model, pictures, and the page as a whole ----------------------------------------------

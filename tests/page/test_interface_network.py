@@ -89,20 +89,20 @@ def test_the_same_seed_gives_the_same_text_and_a_stop_string_ends_it(page):
     assert text_of(page, "#written") == texts[0][: texts[0].index(stop)]
 
 
-def test_a_long_generation_can_be_stopped_and_continued(page):
-    open_tab(page, "generate")
-    write(page, "#max-tokens", "100000")
-    find(page, "#generate").click()
-    page.wait("return document.getElementById('written').textContent.length > 50")
-    find(page, "#generate-stop").click()
-    wait_for_text(page, "#generate-status", "interrupted")
-    assert re.search(r"seed \d+", text_of(page, "#generate-status"))  # drawn by the page
-    length = len(text_of(page, "#written"))
+def test_a_long_generation_can_be_stopped_and_continued(slow_page):
+    open_tab(slow_page, "generate")
+    write(slow_page, "#max-tokens", "100000")
+    find(slow_page, "#generate").click()
+    slow_page.wait("return document.getElementById('written').textContent.length > 50")
+    find(slow_page, "#generate-stop").click()
+    wait_for_text(slow_page, "#generate-status", "interrupted")
+    assert re.search(r"seed \d+", text_of(slow_page, "#generate-status"))  # drawn by the page
+    length = len(text_of(slow_page, "#written"))
     assert length < 100_000
-    write(page, "#max-tokens", "7")
-    find(page, "#generate-continue").click()
-    wait_for_text(page, "#generate-status", "7 tokens")
-    assert len(text_of(page, "#written")) == length + 7
+    write(slow_page, "#max-tokens", "7")
+    find(slow_page, "#generate-continue").click()
+    wait_for_text(slow_page, "#generate-status", "7 tokens")
+    assert len(text_of(slow_page, "#written")) == length + 7
 
 
 # --- units -------------------------------------------------------------------------------------
