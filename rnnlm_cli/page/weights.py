@@ -1,42 +1,16 @@
-"""The weights of a page: float16, or int8 with a scale for each row of a matrix, in base64.
-
-Legend: R rows and C columns of a matrix.
-"""
+"""The weights of a page: float16, or int8 with a scale for each row of a matrix, in base64."""
 
 import base64
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from rnnlm_cli.config import WeightType
 from rnnlm_cli.errors import ConfigError
 from rnnlm_cli.model_file import to_arrays
 from rnnlm_cli.nn.network import RecurrentNetwork
-
-MAX_INT8 = 127
-
-Array = NDArray[np.floating[Any]]
-
-
-def round_weights(network: RecurrentNetwork, weight_type: WeightType) -> RecurrentNetwork:
-    """Return a network with the weights that the page has, as floating-point numbers.
-
-    It is the same model as that of the page: the page decodes the same numbers.
-
-    Raises: ConfigError if float16 cannot hold a weight.
-    """
-    rounded = {}
-    for name, weight in network.state_dict().items():
-        array = _to_float32(weight)
-        if weight_type == "float16":
-            array = _round_to_float16(name, array).astype(np.float32)
-        elif array.ndim == 2:
-            values_RC, scale_R = _round_to_int8(array)
-            array = values_RC * scale_R[:, None]
-        rounded[name] = torch.from_numpy(array).to(weight.dtype)
-    return network.with_weights(rounded)
+from rnnlm_cli.nn.rounding import round_to_int8
 
 
 def pack_weights(network: RecurrentNetwork, weight_type: WeightType) -> dict[str, Any]:
@@ -54,24 +28,21 @@ def pack_weights(network: RecurrentNetwork, weight_type: WeightType) -> dict[str
     """
     arrays = {}
     for name, weight in network.state_dict().items():
-        array = _to_float32(weight)
-        packed: dict[str, Any] = {"shape": list(array.shape)}
-        if weight_type == "float16":
-            packed["data"] = _encode(_round_to_float16(name, array), "<f2")
-        elif array.ndim == 2:
-            values_RC, scale_R = _round_to_int8(array)
-            packed |= {"data": _encode(values_RC, "<i1"), "scales": _encode(scale_R, "<f4")}
+        packed: dict[str, Any] = {"shape": list(weight.shape)}
+        if weight_type == "int8" and weight.dim() == 2:
+            values_NK, scale_N = round_to_int8(weight)
+            packed |= {"data": _encode(values_NK, "<i1"), "scales": _encode(scale_N, "<f4")}
         else:
-            packed["data"] = _encode(array, "<f4")
+            array = to_arrays({name: weight.float()})[name]
+            packed["data"] = (
+                _encode(array, "<f4") if weight_type == "int8"
+                else _encode(_round_to_float16(name, array), "<f2")
+            )
         arrays[name] = packed
     return {"type": weight_type, "arrays": arrays}
 
 
-def _to_float32(weight: torch.Tensor) -> NDArray[np.float32]:
-    return to_arrays({"": weight.float()})[""]
-
-
-def _round_to_float16(name: str, array: Array) -> NDArray[np.float16]:
+def _round_to_float16(name: str, array: NDArray[np.float32]) -> NDArray[np.float16]:
     """Round weights. Raises: ConfigError if one is too large."""
     with np.errstate(over="ignore"):  # which gives infinity
         rounded = array.astype(np.float16)
@@ -82,14 +53,6 @@ def _round_to_float16(name: str, array: Array) -> NDArray[np.float16]:
             "Choose --weights int8"
         )
     return rounded
-
-
-def _round_to_int8(matrix_RC: Array) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Return whole numbers from -127 to 127 and the scale of each row, (R, C) and (R,)."""
-    scale_R = (np.abs(matrix_RC).max(axis=1) / MAX_INT8).astype(np.float32)
-    divisor_R = np.where(scale_R > 0, scale_R, np.float32(1))  # a row of zeros stays zero
-    values_RC = np.rint(matrix_RC / divisor_R[:, None])
-    return np.clip(values_RC, -MAX_INT8, MAX_INT8).astype(np.int8), scale_R
 
 
 def _encode(array: NDArray[Any], dtype: str) -> str:

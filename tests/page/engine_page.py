@@ -1,8 +1,10 @@
 """A page with the engine alone, and models to read in it."""
 
+import base64
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from rnnlm_cli.config import TextConfig
@@ -10,7 +12,7 @@ from rnnlm_cli.language_model import LanguageModel
 from rnnlm_cli.model_file import Model
 from rnnlm_cli.page.contents import describe_model
 from rnnlm_cli.page.document import ENGINE_SCRIPTS, FOLDER, read_scripts
-from rnnlm_cli.page.weights import round_weights
+from rnnlm_cli.page.weights import pack_weights
 from rnnlm_cli.score.sentences import Details
 from rnnlm_cli.text.vocabulary import Vocabulary
 from tests.builders import tiny_network
@@ -123,6 +125,27 @@ def make_model(level="char", *, sentences=False, unknown_trained=False, **settin
             if "weight_hh" in name and network.config.cell == "elman_relu":
                 weight *= 0.5  # else its states grow, and their rounding errors with them
     return Model(network, vocabulary, sentences, "utf-8", {})
+
+
+def round_weights(network, weight_type):
+    """Return a network with the weights that a page has, decoded as their description says."""
+    arrays = pack_weights(network, weight_type)["arrays"]
+    return network.with_weights({
+        name: decode_array(array, weight_type) for name, array in arrays.items()
+    })
+
+
+def decode_array(packed, weight_type):
+    """Decode an array of a page."""
+    data = base64.b64decode(packed["data"])
+    if weight_type == "float16":
+        numbers = np.frombuffer(data, "<f2").reshape(packed["shape"])
+    elif "scales" in packed:
+        scales = np.frombuffer(base64.b64decode(packed["scales"]), "<f4")
+        numbers = np.frombuffer(data, "i1").reshape(packed["shape"]) * scales[:, None]
+    else:
+        numbers = np.frombuffer(data, "<f4").reshape(packed["shape"])
+    return torch.from_numpy(numbers.astype(np.float32))
 
 
 def round_model(model, weight_type="float16"):

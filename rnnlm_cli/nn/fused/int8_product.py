@@ -22,6 +22,7 @@ from torch import Tensor
 
 from rnnlm_cli.nn.fused.compiler import Array, compiled
 from rnnlm_cli.nn.fused.pointwise import ZERO
+from rnnlm_cli.nn.rounding import round_to_int8
 
 Bytes = NDArray[np.int8]
 Words = NDArray[np.int16]
@@ -29,6 +30,7 @@ Words = NDArray[np.int16]
 # the values are padded with zeros, so that K is a multiple of BLOCK.
 Matrices = tuple[Bytes, Array, Array]
 
+# Compiled code takes no constant from another package: see `code_cache.find_folder`.
 MAX_INT8, MAX_INT16, MAX_INT32 = 127, (1 << 15) - 1, (1 << 31) - 1
 NUM_LANES, NUM_SUMS = 32, 2  # numbers in a vector, and vectors in a block
 BLOCK = NUM_LANES * NUM_SUMS
@@ -36,18 +38,6 @@ BLOCK = NUM_LANES * NUM_SUMS
 # The bits of a float32 without its sign, read as integers, have the order of the magnitudes.
 MAGNITUDE, INFINITY = np.int32(0x7FFFFFFF), np.int32(0x7F800000)
 MIN_MAGNITUDE = 1e-30  # smaller vectors are rounded to 0, because limit / x could overflow
-
-
-def round_to_int8(weight_NK: Tensor) -> tuple[Bytes, Array]:
-    """Round a matrix to int8 with a scale for each row.
-
-    Returns: (values (N, K), scales (N,)). A weight and scale * value differ by at most scale / 2.
-    """
-    weight_NK = weight_NK.detach().float()
-    magnitude_N = weight_NK.abs().amax(dim=1)
-    scale_N = torch.where(magnitude_N < MIN_MAGNITUDE, 1, magnitude_N / MAX_INT8)
-    values_NK = (weight_NK / scale_N[:, None]).round().to(torch.int8)
-    return values_NK.numpy(), scale_N.numpy()
 
 
 def pack(weights: Sequence[Tensor], biases: Sequence[Tensor], shape: tuple[int, ...]) -> Matrices:

@@ -22,17 +22,11 @@ from rnnlm_cli.config import UNKNOWN_ID, CellName
 from rnnlm_cli.nn import stepper
 from rnnlm_cli.nn.cells import CELLS, select_outer_bias
 from rnnlm_cli.nn.fused.compiler import Array, compiled
-from rnnlm_cli.nn.fused.int8_product import (
-    Matrices,
-    Words,
-    allocate_rounded,
-    multiply,
-    pack,
-    round_to_int8,
-)
+from rnnlm_cli.nn.fused.int8_product import Matrices, Words, allocate_rounded, multiply, pack
 from rnnlm_cli.nn.fused.pointwise import ZERO, tanh
 from rnnlm_cli.nn.fused.row_updates import update_gru, update_lstm
 from rnnlm_cli.nn.network import RecurrentNetwork, States
+from rnnlm_cli.nn.rounding import round_to_int8
 
 TANH, RELU, GRU, LSTM = range(4)  # the cells, as numbers for compiled code
 CODES: dict[CellName, int] = {"elman_tanh": TANH, "elman_relu": RELU, "gru": GRU, "lstm": LSTM}
