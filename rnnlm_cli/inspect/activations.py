@@ -6,6 +6,7 @@ G = (number of gates) * H.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from rnnlm_cli.config import BOUNDARY_ID, CellName
-from rnnlm_cli.inspect.steps import reset_rows, step_layers
+from rnnlm_cli.inspect.steps import unroll_steps
 from rnnlm_cli.nn.cells import State
 from rnnlm_cli.nn.layer import RecurrentLayer
 from rnnlm_cli.nn.network import RecurrentNetwork
@@ -76,13 +77,13 @@ def compute_activations(
     counters = [_GateCounter(layer) for layer in network.recurrent_layers]
     activations_TBU = []
     with one_thread():  # several would wait for each other at every step
-        for step, layers in enumerate(_read(network, window)):
-            if step < warm_up:
-                continue
+        inputs_TB, _, resets_TB = (each.to(network.device) for each in window)
+        state = network.initial_state(inputs_TB.shape[1])
+        steps = unroll_steps(network, inputs_TB, state, resets_TB)
+        for layers, kept_B in islice(zip(steps, counted_TB, strict=True), warm_up, None):
             activations_TBU.append(
-                torch.cat([_select_activation(after) for _, _, after in layers], dim=1).cpu()
+                torch.cat([_select_activation(each.after) for each in layers], dim=1).cpu()
             )
-            kept_B = counted_TB[step]
             for counter, (x_BE, before, after) in zip(counters, layers, strict=True):
                 counter.add(x_BE[kept_B], before[0][kept_B], after[0][kept_B])
     activations_NU = torch.stack(activations_TBU, dim=1).flatten(0, 1)[: len(tokens_N)]
@@ -152,21 +153,6 @@ def _lay_window(tokens_N: Ids, at_TB: NDArray[np.int64], *, sentences: bool) -> 
     if sentences:
         resets_TB |= shift_targets(targets_TB, before_B) == BOUNDARY_ID
     return make_window(targets_TB, resets_TB, before_B)
-
-
-def _read(
-    network: RecurrentNetwork, window: Window
-) -> Iterator[list[tuple[Tensor, State, State]]]:
-    """Yield the steps of a window: input, state before and state after of each layer."""
-    inputs_TB, _, resets_TB = (each.to(network.device) for each in window)
-    input_table = network.compute_input_table()
-    state = network.initial_state(inputs_TB.shape[1])
-    for inputs_B, resets_B in zip(inputs_TB, resets_TB, strict=True):
-        before = reset_rows(state, resets_B)
-        x_BE = input_table[inputs_B]
-        state = step_layers(network, x_BE, before)
-        inputs = [x_BE, *(layer[0] for layer in state[:-1])]
-        yield list(zip(inputs, before, state, strict=True))
 
 
 def _select_activation(state: State) -> Tensor:

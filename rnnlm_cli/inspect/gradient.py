@@ -9,7 +9,6 @@ text, L parts of the hidden state (h of each layer, for the LSTM also c), H hidd
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,9 +19,9 @@ from torch import Tensor
 
 from rnnlm_cli.config import BOUNDARY_ID, UNKNOWN_ID, GradientConfig
 from rnnlm_cli.errors import TextError
-from rnnlm_cli.inspect.steps import reset_rows, step_layers
+from rnnlm_cli.inspect.steps import unroll_steps
 from rnnlm_cli.nn.cells import CELLS
-from rnnlm_cli.nn.network import RecurrentNetwork, States
+from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.score.evaluate import WARM_UP_TOKENS
 from rnnlm_cli.text.tokenizers import Ids
 from rnnlm_cli.windows import Window, make_window, shift_targets
@@ -209,22 +208,12 @@ def _sum_norms(network: RecurrentNetwork, window: Window, max_lag: int) -> Norms
     )
     # Autograd records the steps because the state that enters them requires a gradient.
     state = tuple(tuple(each.requires_grad_() for each in layer) for layer in state)
-    states = list(_unroll(network, inputs_TB[warm_up:], resets_TB[warm_up:], state))
-    loss = network.compute_surprisal(states[-1][-1][0], targets_TB[-1]).sum()
-    kept = [each for state in states for layer in state for each in layer]
+    steps = list(unroll_steps(network, inputs_TB[warm_up:], state, resets_TB[warm_up:]))
+    loss = network.compute_surprisal(steps[-1][-1].after[0], targets_TB[-1]).sum()
+    kept = [part for layers in steps for layer in layers for part in layer.after]
     norms = [_compute_norm(each_BH).sum() for each_BH in torch.autograd.grad(loss, kept)]
     sum_KL: Norms = torch.stack(norms).view(max_lag + 1, -1).flip(0).cpu().numpy()
     return sum_KL.T
-
-
-def _unroll(
-    network: RecurrentNetwork, inputs_TB: Tensor, resets_TB: Tensor, state: States
-) -> Iterator[States]:
-    """Yield the hidden state after each step, computed by the readable cells."""
-    input_table = network.compute_input_table()
-    for inputs_B, resets_B in zip(inputs_TB, resets_TB, strict=True):
-        state = step_layers(network, input_table[inputs_B], reset_rows(state, resets_B))
-        yield state
 
 
 def _compute_norm(gradient_BH: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The network unrolled over a text: what it reads, remembers and predicts at each step.
 
-Legend: T steps, N tokens of a text, E embedding size, V vocabulary size.
+Legend: T steps, N tokens of a text, V vocabulary size.
 """
 
 import math
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnlm_cli.inspect.steps import reset_rows, step_layers
+from rnnlm_cli.inspect.steps import unroll_steps
 from rnnlm_cli.nn.network import RecurrentNetwork
 from rnnlm_cli.text.tokenizers import BOUNDARY
 from rnnlm_cli.text.vocabulary import Vocabulary
@@ -61,18 +61,17 @@ def unroll(
     """
     tokens_N = vocabulary.encode(text)
     spelled = [BOUNDARY, *vocabulary.split(text)]
-    input_table_VE = network.compute_input_table()
-    state = network.initial_state(1)
-    windows = split_prompt(tokens_N, sentences=sentences)
-    inputs = ((each, is_reset) for inputs_T1, _, resets_T1 in windows
-              for each, is_reset in zip(inputs_T1, resets_T1, strict=True))
-    for index, (input_1, reset_1) in enumerate(inputs):
-        reset_1 = reset_1.to(network.device)
-        state = step_layers(network, input_table_VE[input_1], reset_rows(state, reset_1))
-        log_p_V = network.compute_log_p(state[-1][0])[0]
+    windows = list(split_prompt(tokens_N, sentences=sentences))
+    inputs_T1, _, resets_T1 = (
+        torch.cat(each).to(network.device) for each in zip(*windows, strict=True)
+    )
+    steps = unroll_steps(network, inputs_T1, network.initial_state(1), resets_T1)
+    for index, layers in enumerate(steps):
+        log_p_V = network.compute_log_p(layers[-1].after[0])[0]
         is_last = index == len(tokens_N)
         yield Step(
-            spelled[index], bool(reset_1), tuple(float(layer[0].norm()) for layer in state),
+            spelled[index], bool(resets_T1[index]),
+            tuple(float(layer.after[0].norm()) for layer in layers),
             tuple(_find_guesses(log_p_V, vocabulary, num_guesses)),
             None if is_last else spelled[index + 1],
             None if is_last else _find_nats(log_p_V, int(tokens_N[index])),

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rnnlm_cli import windows
-from rnnlm_cli.inspect.steps import step_layers
+from rnnlm_cli.inspect.steps import unroll_steps
 from rnnlm_cli.inspect.unrolled import unroll
 from rnnlm_cli.score.predictor import NetworkPredictor
 from rnnlm_cli.score.scorer import Scorer
@@ -20,13 +20,13 @@ CELLS = ("elman_tanh", "elman_relu", "gru", "lstm")
 def test_steps_equal_a_window(float64, make_network, cell):
     network = make_network(cell=cell, num_layers=2)
     inputs_TB = torch.tensor([[2, 3], [4, 5], [6, 2], [1, 3]])
+    resets_TB = torch.tensor([[1, 0], [0, 0], [0, 1], [0, 0]]) == 1
     state = network.initial_state(2)
-    y_TBH, after = network.read(inputs_TB, state)
-    table_VE = network.compute_input_table()
-    for y_BH, ids_B in zip(y_TBH, inputs_TB, strict=True):
-        state = step_layers(network, table_VE[ids_B], state)
-        torch.testing.assert_close(state[-1][0], y_BH)
-    torch.testing.assert_close(state, after)
+    y_TBH, after = network.read(inputs_TB, state, resets_TB)
+    steps = list(unroll_steps(network, inputs_TB, state, resets_TB))
+    for y_BH, layers in zip(y_TBH, steps, strict=True):
+        torch.testing.assert_close(layers[-1].after[0], y_BH)
+    torch.testing.assert_close(tuple(layer.after for layer in steps[-1]), after)
 
 
 @pytest.mark.parametrize("window", [1024, 5, 3])
