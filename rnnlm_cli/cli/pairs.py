@@ -11,6 +11,7 @@ import typer
 
 from rnnlm_cli.cli.options import EncodingOption, decode_argument, options_from, require_valid
 from rnnlm_cli.cli.scorers import ModelsOption, open_scorer
+from rnnlm_cli.cli.table import format_row, print_headings
 from rnnlm_cli.config import MachineConfig, MixtureConfig, PairsConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.messages import StderrMessages, escape_controls, replace_surrogates
@@ -118,16 +119,10 @@ def _print_counts(groups: dict[str, PairCounts], total: PairCounts, *, json: boo
         return
     rows = [(escape_controls(group), counts) for group, counts in groups.items()]
     width = max(len(name) for name in ("group", *(group for group, _ in rows)))
-    heading = _join_columns("group".ljust(width), [name for name, _ in COLUMNS])
-    print(heading, file=sys.stderr, flush=True)
+    columns = (("group", -width), *COLUMNS)
+    print_headings(columns)
     for group, counts in (*rows, ("all", total)):
-        print(_join_columns(group.ljust(width), [
-            str(counts.num_pairs), str(counts.num_right), str(counts.num_ties),
+        print(format_row([
+            group, str(counts.num_pairs), str(counts.num_right), str(counts.num_ties),
             *(f"{100 * share:.2f}" for share in (counts.accuracy, *counts.interval)),
-        ]))
-
-
-def _join_columns(group: str, cells: Sequence[str]) -> str:
-    """Return a line: the name of the group, and cells under the headings."""
-    columns = zip(cells, COLUMNS, strict=True)
-    return "  ".join([group, *(cell.rjust(width) for cell, (_, width) in columns)])
+        ], columns))

@@ -25,6 +25,7 @@ from rnnlm_cli.cli.options import (
     options_from,
     require_valid,
 )
+from rnnlm_cli.cli.table import format_row, print_headings
 from rnnlm_cli.config import ContextConfig, MachineConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.messages import StderrMessages, escape_controls, replace_surrogates
@@ -112,40 +113,34 @@ def _show_bar() -> Iterator[Watch]:
 
 
 def _print_table(name: str, result: ContextResult, width: int, *, with_headings: bool) -> None:
-    """Print the lines of a model. The headings go to stderr."""
+    """Print the lines of a model."""
+    columns = (("model", -width), *COLUMNS)
     if with_headings:
-        headings = ["model".ljust(width), *(heading.rjust(size) for heading, size in COLUMNS)]
-        print("  ".join(headings), file=sys.stderr, flush=True)
-    for line in _list_lines(escape_controls(name).ljust(width), result):
-        print(line, flush=True)
+        print_headings(columns)
+    for size, cells, note in _list_lines(result):
+        print(format_row([escape_controls(name), size, *cells], columns) + note, flush=True)
 
 
-def _list_lines(name: str, result: ContextResult) -> Iterator[str]:
-    """Yield the lines of a model."""
+def _list_lines(result: ContextResult) -> Iterator[tuple[str, list[str], str]]:
+    """Yield the lines of a model: n, the cells after it, and what stands behind them."""
     for visible, shuffled in zip(result.visible, result.shuffled, strict=True):
-        yield _format_line(name, str(visible.size), _show_loss(visible), _show_shuffled(shuffled))
-    whole = [f"{result.whole_nats:.4f}", "-", "-", f"{result.whole_nats / math.log(2):.4f}"]
-    yield _format_line(name, "all", whole, ["-"] * 3)
+        cells = [*_show_loss(visible), *_show_difference(shuffled)]
+        yield str(visible.size), cells, ""
+    bits = f"{result.whole_nats / math.log(2):.4f}"
+    yield "all", [f"{result.whole_nats:.4f}", "-", "-", bits, *["-"] * 3], ""
     if result.effective is None:
-        size, loss = f">{result.visible[-1].size}", ["-"] * 4
+        size, cells = f">{result.visible[-1].size}", ["-"] * 4
     else:
-        size, loss = str(result.effective.size), _show_loss(result.effective)
-    yield f"{_format_line(name, size, loss, ['-'] * 3)}  effective context"
-
-
-def _format_line(name: str, size: str, visible: Sequence[str], shuffled: Sequence[str]) -> str:
-    """Return a line of the table."""
-    cells = zip((size, *visible, *shuffled), COLUMNS, strict=True)
-    return "  ".join([name, *(cell.rjust(width) for cell, (_, width) in cells)])
+        size, cells = str(result.effective.size), _show_loss(result.effective)
+    yield size, [*cells, *["-"] * 3], "  effective context"
 
 
 def _show_loss(loss: ContextLoss) -> list[str]:
     """Return the cells of nats, the difference, its standard error, and bits."""
-    nats, *rest = _show_shuffled(loss)
-    return [nats, *rest, f"{loss.nats / math.log(2):.4f}"]
+    return [*_show_difference(loss), f"{loss.nats / math.log(2):.4f}"]
 
 
-def _show_shuffled(loss: ContextLoss) -> list[str]:
+def _show_difference(loss: ContextLoss) -> list[str]:
     """Return the cells of nats, the difference and its standard error."""
     error = "-" if math.isnan(loss.standard_error) else f"{loss.standard_error:.4f}"
     return [f"{loss.nats:.4f}", f"{loss.difference:+z.4f}", error]

@@ -25,6 +25,7 @@ from rnnlm_cli.cli.options import (
     options_from,
     require_valid,
 )
+from rnnlm_cli.cli.table import format_row, print_headings
 from rnnlm_cli.config import GradientConfig, MachineConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.messages import StderrMessages, escape_controls, replace_surrogates
@@ -99,35 +100,34 @@ def _measure(inputs: Sequence[Input], config: GradientConfig, subject: str) -> I
 def _print_rows(
     rows: Iterable[Row], names: Sequence[str], config: GradientConfig, *, json: bool
 ) -> Iterator[Row]:
-    """Print each row and pass it on. The headings go to stderr."""
+    """Print each row and pass it on."""
     lags = [lag for lag in SHOWN_LAGS if lag <= config.max_lag]
     width = max(len("model"), *(len(escape_controls(name)) for name in names))
-    headings = [
-        "model".ljust(width), "weights  ", "of", *(f"{lag:>{NORM_WIDTH}}" for lag in lags),
-        *(name.rjust(size) for name, size in SUMMARY_COLUMNS),
-    ]
+    columns = (
+        ("model", -width), ("weights", -9), ("of", -2),
+        *((str(lag), NORM_WIDTH) for lag in lags), *SUMMARY_COLUMNS,
+    )
     for number, row in enumerate(rows):
         if number == 0 and not json:
-            print("  ".join(headings), file=sys.stderr, flush=True)
-        shown = json_format.dumps(_describe(row)) if json else _format_row(row, width, lags)
+            print_headings(columns)
+        shown = json_format.dumps(_describe(row)) if json else format_row(
+            list(_list_cells(row, lags)), columns
+        )
         print(shown, flush=True)
         yield row
 
 
-def _format_row(row: Row, width: int, lags: Sequence[int]) -> str:
-    """Return a line of the table."""
+def _list_cells(row: Row, lags: Sequence[int]) -> Iterator[str]:
+    """Yield the cells of a line of the table."""
     curve = row.curve
-    cells = (
-        "-" if curve.decay is None else f"{curve.decay:.4f}",
-        "-" if curve.half_life is None else f"{curve.half_life:.1f}",
-        "-" if curve.faint_lag is None else str(curve.faint_lag),
-    )
-    return "  ".join([
-        escape_controls(row.name).ljust(width), "trained  " if row.is_trained else "untrained",
-        f"{curve.part}{curve.layer}",
-        *(_format_norm(curve.mean_norm_K[lag]).rjust(NORM_WIDTH) for lag in lags),
-        *(cell.rjust(size) for cell, (_, size) in zip(cells, SUMMARY_COLUMNS, strict=True)),
-    ])
+    yield escape_controls(row.name)
+    yield "trained" if row.is_trained else "untrained"
+    yield f"{curve.part}{curve.layer}"
+    for lag in lags:
+        yield _format_norm(curve.mean_norm_K[lag])
+    yield "-" if curve.decay is None else f"{curve.decay:.4f}"
+    yield "-" if curve.half_life is None else f"{curve.half_life:.1f}"
+    yield "-" if curve.faint_lag is None else str(curve.faint_lag)
 
 
 def _format_norm(norm: float) -> str:

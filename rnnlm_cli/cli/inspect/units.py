@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_format
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +16,7 @@ from rnnlm_cli.cli.options import (
     options_from,
     require_valid,
 )
+from rnnlm_cli.cli.table import format_row, print_headings
 from rnnlm_cli.config import MachineConfig, UnitsConfig
 from rnnlm_cli.config.option import select_fields
 from rnnlm_cli.errors import TextError
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 100_000  # of a text
 MAX_ACTIVATIONS = 50_000_000  # tokens * units; the peak memory is about 1.5 GB
-UNIT_HEADINGS = (
+UNIT_COLUMNS = (
     ("feature", -20), ("rank", 5), ("layer", 5), ("unit", 5), ("r", 7), ("chance", 7),
     ("untrained", 9), ("above chance", 12),
 )
-GATE_HEADINGS = (("layer", 5), ("gate", 5), ("low", 7), ("high", 7))
+GATE_COLUMNS = (("layer", 5), ("gate", 5), ("low", 7), ("high", 7))
 
 
 @options_from(UnitsConfig, MachineConfig)
@@ -149,31 +149,16 @@ def _describe_gate(saturation: Saturation) -> dict[str, Any]:
 
 
 def _print_tables(rows: Sequence[dict[str, Any]], saturations: Sequence[Saturation]) -> None:
-    """Print the units and the gates, each under its headings, which go to stderr."""
-    _print_headings(UNIT_HEADINGS)
+    """Print the units and the gates, each under its headings."""
+    print_headings(UNIT_COLUMNS)
     for row in rows:
-        _print_row(UNIT_HEADINGS, [
+        print(format_row([
             row["feature"], str(row["rank"]), str(row["layer"]), str(row["unit"]),
             f"{row['r']:z.3f}", f"{row['chance']:.3f}", f"{row['untrained']:.3f}",
             "yes" if row["above_chance"] else "no",
-        ])
-    _print_headings(GATE_HEADINGS)
+        ], UNIT_COLUMNS), flush=True)
+    print_headings(GATE_COLUMNS)
     for each in saturations:
         high = "-" if each.high is None else f"{each.high:.3f}"
-        _print_row(GATE_HEADINGS, [str(each.layer), each.name, f"{each.low:.3f}", high])
-
-
-def _print_headings(headings: Sequence[tuple[str, int]]) -> None:
-    line = "  ".join(_align(name, width) for name, width in headings)
-    print(line.rstrip(), file=sys.stderr, flush=True)
-
-
-def _print_row(headings: Sequence[tuple[str, int]], cells: Sequence[str]) -> None:
-    columns = zip(cells, headings, strict=True)
-    print("  ".join(_align(cell, width) for cell, (_, width) in columns), flush=True)
-
-
-def _align(cell: str, width: int) -> str:
-    """Fill a cell with spaces: on the left, or on the right if the width is negative."""
-    return cell.rjust(width) if width > 0 else cell.ljust(-width)
-
+        cells = [str(each.layer), each.name, f"{each.low:.3f}", high]
+        print(format_row(cells, GATE_COLUMNS), flush=True)
