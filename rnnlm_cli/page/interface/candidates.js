@@ -25,11 +25,14 @@ function setUpCandidates(engine, written, names) {
         return null;
       }
       current = result.candidates;
-      list.setAttribute("aria-busy", "false");
       return result;
     } catch (error) {
       showError(find("generate-error"), error.message);
       return null;
+    } finally {
+      if (mine === lastRequest) {
+        list.setAttribute("aria-busy", "false");
+      }
     }
   }
 
